@@ -1,0 +1,204 @@
+/* diskv: a key-value store whose values are plain files.
+ *
+ * Keys are 1 to DISKV_KEY_MAX bytes of valid UTF-8 without NUL; they are passed with their length and
+ * need no terminator. Sizes and offsets are bytes, times are UTC.
+ *
+ * Functions return 0 (or a count) on success and a negative `enum diskv_error` otherwise. Those that
+ * take a `diskv_done` never wait: they return at once and call `done(ctx, rc)` exactly once, on any
+ * thread, perhaps before they return. What was passed to them must stay as it is until then. The
+ * others may wait for the disk, unless their name ends in `_now`. A `diskv` may be used by any number
+ * of threads at once; a reader or a writer by one at a time. */
+#ifndef DISKV_H
+#define DISKV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define DISKV_KEY_MAX  1000 /* bytes of a key */
+#define DISKV_ETAG_MAX 32   /* bytes of an entity tag, without its quotes */
+#define DISKV_TYPE_MAX 255  /* bytes of a media type */
+
+/* The one list of errors: name, code, text. */
+#define DISKV_ERRORS(X)                                                                            \
+    X(ENOTFOUND, -1, "no such key")                                                                \
+    X(EPRECONDITION, -2, "a precondition failed")                                                  \
+    X(ENOSPACE, -3, "no space left on the disk")                                                   \
+    X(EUNAVAILABLE, -4, "the storage is unavailable; nothing was changed")                         \
+    X(EINDOUBT, -5, "the storage did not answer; the change may have been made")                   \
+    X(ESTALE, -6, "the value being read is gone")                                                  \
+    X(EIO, -7, "input/output error")                                                               \
+    X(ENOMEM, -8, "out of memory")                                                                 \
+    X(EKEY, -9, "a key is 1 to 1000 bytes of valid UTF-8 without NUL")                             \
+    X(EINVAL, -10, "invalid argument")                                                             \
+    X(ETOOLARGE, -11, "the value is larger than this store takes")                                 \
+    X(EMETADATA, -12, "the metadata is larger than 2048 bytes")                                    \
+    X(ENOTSUP, -13, "the file system cannot keep metadata")                                        \
+    X(EACCESS, -14, "permission denied by the file system")                                        \
+    X(ECONFLICT, -15, "a file that is not the store's is in the way")                              \
+    X(EAGAIN, -16, "this would wait for the disk")                                                 \
+    X(EBUSY, -17, "another process serves this directory")                                         \
+    X(ECORRUPT, -18, "the index is damaged")
+
+enum diskv_error {
+#define DISKV_ERROR_CODE(name, code, text) DISKV_##name = code,
+    DISKV_ERRORS(DISKV_ERROR_CODE)
+#undef DISKV_ERROR_CODE
+};
+
+/* A constant text for a code; never NULL. Thread-safe. */
+const char *diskv_strerror(int rc);
+
+/* True when `key` may name a value. Pure. */
+bool diskv_key_valid(const char *key, size_t len);
+
+typedef struct diskv diskv;
+typedef struct diskv_reader diskv_reader;
+typedef struct diskv_writer diskv_writer;
+typedef void diskv_done(void *ctx, int rc);
+
+enum diskv_sync {
+    DISKV_SYNC_ALWAYS, /* a change is on stable storage before it is reported done */
+    DISKV_SYNC_NONE,   /* the kernel writes when it likes; a power cut may undo what was reported */
+};
+
+/* All zeroes is a good default. */
+struct diskv_options {
+    const char *engine;       /* "fs" (NULL means it) or "memory" */
+    enum diskv_sync sync;
+    unsigned workers;         /* threads for what can wait; 0 means 8 */
+    uint64_t max_value_bytes; /* 0 means no limit */
+};
+
+/* Opens the store in directory `dir`, which is created (not its parents) where it is missing, and
+ * brings the index in step with the files. One process at a time: EBUSY for the second.
+ * `*out` is the caller's, for diskv_close. */
+int diskv_open(const char *dir, const struct diskv_options *options, diskv **out);
+
+/* Waits for what is under way and frees the store. No reader or writer may be left. NULL is fine. */
+void diskv_close(diskv *store);
+
+/* What is known of a value without reading it. */
+struct diskv_info {
+    uint64_t size;
+    struct timespec modified;
+    char etag[DISKV_ETAG_MAX + 1]; /* strong (RFC 9110, section 8.8.3), without quotes */
+    char type[DISKV_TYPE_MAX + 1]; /* media type, "" where none was given */
+};
+
+/* Decides whether a change goes ahead, from the value as it is now (NULL where there is none).
+ * Returns 0 or the error that refuses it. Called with the change's atomicity held, perhaps more than
+ * once, on any thread: it must not wait and must not call the store. */
+typedef int diskv_guard(void *ctx, const struct diskv_info *current);
+
+/* What a writer is to store beside the bytes. Copied. */
+struct diskv_write_options {
+    const char *type;     /* media type, or NULL */
+    diskv_guard *guard;   /* or NULL */
+    void *guard_ctx;      /* must live as long as the writer */
+    uint64_t size_hint;   /* expected size, 0 where unknown: sizes the buffer */
+};
+
+/* --- Reading ---
+ * A reader sees the value as it was when opened, whatever is written meanwhile through a store. */
+
+/* Opens `key` if that needs no waiting, else EAGAIN; ENOTFOUND, EKEY, … as they come. */
+int diskv_reader_open_now(diskv *store, const char *key, size_t len, diskv_reader **out);
+
+/* Opens `key`; `*out` is set when `done` gets 0. `key` is copied. */
+void diskv_reader_open(diskv *store, const char *key, size_t len, diskv_reader **out,
+                       diskv_done *done, void *ctx);
+
+/* What the value is; lives as long as the reader. */
+const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
+
+/* Reads up to `len` bytes at `offset` if they are in memory: a count, 0 at the end, EAGAIN. */
+int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint64_t offset);
+
+/* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */
+void diskv_reader_read(diskv_reader *reader, void *buf, size_t len, uint64_t offset, size_t *got,
+                       diskv_done *done, void *ctx);
+
+/* Closes the reader, which must have nothing under way. NULL is fine. Never waits. */
+void diskv_reader_close(diskv_reader *reader);
+
+/* --- Writing --- */
+
+/* Begins a value. Touches no file yet. The writer is the caller's, for diskv_writer_close. */
+int diskv_writer_open(diskv *store, const char *key, size_t len,
+                      const struct diskv_write_options *options, diskv_writer **out);
+
+/* Copies as much of `data` as the writer's buffer takes and returns how much that was; less than
+ * `len` means: flush, then go on. ETOOLARGE past max_value_bytes. Never waits. */
+int64_t diskv_writer_append(diskv_writer *writer, const void *data, size_t len);
+
+/* Moves the buffer's content to storage. */
+void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
+
+/* Makes what was appended the key's value, atomically. Whatever the outcome the writer can only be
+ * closed afterwards. EPRECONDITION (or what the guard said) and every other error leave the old value,
+ * except EINDOUBT. */
+void diskv_writer_commit(diskv_writer *writer, diskv_done *done, void *ctx);
+
+/* After a successful commit: what was stored, and whether the key is new. */
+const struct diskv_info *diskv_writer_info(const diskv_writer *writer);
+bool diskv_writer_created(const diskv_writer *writer);
+
+/* Frees the writer, dropping what was not committed. Nothing may be under way. NULL is fine.
+ * Never waits. */
+void diskv_writer_close(diskv_writer *writer);
+
+/* Erases a key; ENOTFOUND where there is none. `key` is copied. */
+void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, void *guard_ctx,
+                 diskv_done *done, void *ctx);
+
+/* --- Listing --- */
+
+struct diskv_list_options {
+    const char *from;      /* only what comes strictly after it in byte order; need not be a key */
+    size_t from_len;
+    const char *prefix;    /* only keys that begin so */
+    size_t prefix_len;
+    const char *delimiter; /* fold what follows its first occurrence after the prefix; "" for none */
+    size_t delimiter_len;
+    size_t limit;          /* entries and folded prefixes together, 1 to 10000 */
+};
+
+/* One item of a page, in byte order of `name`. */
+struct diskv_item {
+    const char *name;
+    size_t len;
+    bool is_prefix;         /* a folded prefix: no info */
+    struct diskv_info info;
+};
+
+struct diskv_page {
+    const struct diskv_item *items;
+    size_t count;
+    const char *next; /* pass as `from` for the next page; NULL where nothing follows */
+    size_t next_len;
+};
+
+/* Lists a page; `*out` is set when `done` gets 0 and is the caller's, for diskv_page_free. Every
+ * key that exists throughout appears exactly once over the pages. The strings of `options` must
+ * live until `done`. EUNAVAILABLE while the index is being rebuilt. */
+void diskv_list(diskv *store, const struct diskv_list_options *options, struct diskv_page **out,
+                diskv_done *done, void *ctx);
+void diskv_page_free(struct diskv_page *page);
+
+/* --- Numbers --- */
+
+struct diskv_stats {
+    uint64_t keys;      /* in the index */
+    uint64_t foreign;   /* files that are no value, when their directories were last read */
+    uint64_t writes;    /* values committed since the store was opened */
+    uint64_t erases;
+    uint64_t reads;     /* readers opened */
+    uint64_t bytes_written;
+    uint64_t bytes_read;
+};
+
+void diskv_stats(diskv *store, struct diskv_stats *out);
+
+#endif

@@ -1,0 +1,168 @@
+/* Where bytes live. An engine keeps values under keys, each with two small attributes, and knows
+ * nothing of what the bytes mean. Paths, descriptors and errno stay inside it.
+ *
+ * What may wait is asynchronous: the caller embeds an `engine_op` in a struct that says what to do and
+ * has room for the result, and the engine calls `done(op, rc)` exactly once, on any thread, perhaps
+ * before the call returns. Until then the struct belongs to the engine. Functions whose names end in
+ * `_now` never wait; they say EAGAIN instead. The others (stat, stamp, scan) wait and are for workers.
+ *
+ * Outcomes: 0; ENOTFOUND; what a guard said; ENOSPACE; EUNAVAILABLE (surely not applied); EINDOUBT (may
+ * have been applied); ESTALE (the value under this reader is gone); EIO; and of the less common EKEY,
+ * ENOMEM, EACCESS, ECONFLICT, ENOTSUP, EMETADATA. Keys are valid (diskv_key_valid). */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "diskv.h"
+#include "workers.h"
+
+#define ENGINE_IDENT_LEN  16   /* bytes of a value's identity */
+#define ENGINE_RECORD_MAX 2048 /* bytes of a record */
+#define ENGINE_PLACE_MAX  4096 /* bytes of a place's name with its NUL */
+#define ENGINE_STAMP_MAX  64
+
+/* What an engine knows of a value without reading it. */
+struct engine_info {
+    uint64_t size;
+    struct timespec mtime;
+    uint8_t ident[ENGINE_IDENT_LEN];    /* differs whenever the value may differ */
+    char type[DISKV_TYPE_MAX + 1];      /* media type, "" where none is kept */
+    char record[ENGINE_RECORD_MAX + 1]; /* the store's own JSON, "" where none is kept */
+};
+
+/* Decides on a change from the value as it is, NULL where there is none: 0, or what refuses it. Called
+ * so that nothing comes between its answer and the change; perhaps more than once. Must not wait. */
+typedef int engine_guard(void *ctx, const struct engine_info *current);
+
+struct engine_op {
+    void (*done)(struct engine_op *op, int rc);
+    struct job job;       /* the engine's own, from here on */
+    struct engine_op *next;
+    int rc;
+};
+
+/* What each engine embeds first. */
+struct engine {
+    const struct engine_ops *ops;
+};
+
+struct engine_reader {
+    struct engine *engine;
+    struct engine_info info;
+};
+
+struct engine_writer {
+    struct engine *engine;
+};
+
+struct engine_open {
+    struct engine_op op;
+    const char *key;
+    size_t len;
+    struct engine_reader *reader; /* out: the caller's, for close */
+};
+
+struct engine_read {
+    struct engine_op op;
+    struct engine_reader *reader;
+    void *buf;
+    size_t len;
+    uint64_t offset;
+    size_t got; /* out: less than `len` only at the end of the value */
+};
+
+struct engine_write {
+    struct engine_op op;
+    struct engine_writer *writer;
+    const void *data; /* goes behind what was written before */
+    size_t len;
+};
+
+struct engine_commit {
+    struct engine_op op;
+    struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
+    struct timespec mtime;        /* the value's from now on */
+    const char *type;             /* "" for none; where it cannot be kept: ENOTSUP */
+    const char *record;           /* lost without an error where it cannot be kept */
+    engine_guard *guard;          /* or NULL */
+    void *guard_ctx;
+    bool created;                 /* out: there was no value */
+};
+
+struct engine_erase {
+    struct engine_op op;
+    const char *key;
+    size_t len;
+    engine_guard *guard; /* or NULL; not asked where there is no value */
+    void *guard_ctx;
+};
+
+/* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds or
+ * removes a key changes the stamp of its place, unless the place is gone. */
+struct engine_place {
+    char prefix[DISKV_KEY_MAX + 1]; /* every key in it and below begins so, but for its own name's */
+    size_t prefix_len;
+    bool nested;                    /* keys with a `/` behind the prefix lie in places below it */
+    uint8_t stamp[ENGINE_STAMP_MAX];
+    size_t stamp_len;               /* 0 where a change might leave no trace: not to be relied on */
+    uint64_t foreign;               /* out of scan: files in it that are no value */
+};
+
+struct engine_visitor {
+    void *ctx;
+    int (*key)(void *ctx, const char *key, size_t len);    /* non-zero stops the scan */
+    int (*place)(void *ctx, const char *name, size_t len); /* likewise */
+};
+
+struct engine_ops {
+    const char *name;
+
+    /* Waits for what is under way and frees the engine. No reader or writer may be left. */
+    void (*free)(struct engine *engine);
+
+    /* Opens a value for reading: sets `o->reader`. A reader's bytes never change, whatever is
+     * committed meanwhile. ENOTFOUND. */
+    int (*open_now)(struct engine *engine, struct engine_open *o);
+    void (*open)(struct engine *engine, struct engine_open *o);
+
+    /* Reads at an offset; a count, which is less than asked only at the end or where more would wait. */
+    int64_t (*read_now)(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
+    void (*read)(struct engine_read *r);
+
+    void (*close)(struct engine_reader *reader);
+
+    /* Begins a value; waits for nothing. Nobody sees it before commit. */
+    int (*begin)(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+    void (*write)(struct engine_write *w);
+
+    /* Makes what was written the key's value in one step, seen whole or not at all, and on stable
+     * storage before `done` (if the engine was opened so). The completions of changes of one key come in
+     * the order in which they took effect, one at a time. */
+    void (*commit)(struct engine_commit *c);
+
+    /* Drops a writer that was not committed and has no write under way. */
+    void (*abort)(struct engine_writer *writer);
+
+    /* Removes a value in the same way. ENOTFOUND. */
+    void (*erase)(struct engine *engine, struct engine_erase *e);
+
+    /* What is known of a value now. */
+    int (*stat)(struct engine *engine, const char *key, size_t len, struct engine_info *out);
+
+    /* Describes a place as it is. ENOTFOUND where it is gone; `prefix` is set all the same. */
+    int (*stamp)(struct engine *engine, const char *place, struct engine_place *out);
+
+    /* Visits the keys and the places that lie in a place, in no order; not those in places below.
+     * `out` has the stamp from before the first was read. */
+    int (*scan)(struct engine *engine, const char *place, const struct engine_visitor *visitor,
+                struct engine_place *out);
+};
+
+/* In memory, gone with the process: for tests. */
+int engine_memory_new(struct engine **out);
+
+/* Plain files below directory `dir_fd` (copied). `workers` run what waits and outlive the engine. */
+struct layout;
+int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync,
+                   struct workers *workers, struct engine **out);
+
+#endif

@@ -1,0 +1,81 @@
+/* An ordered set of keys, and a few notes kept and lost together with it. The index is a cache of the
+ * truth, which is the files: it may be thrown away at any time.
+ *
+ * Keys are valid diskv keys; order is that of their bytes. Every function may be called by any thread
+ * at any time, a cursor by one at a time. All return 0 or an error of diskv's table. */
+#ifndef INDEX_H
+#define INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INDEX_NOTE_NAME_MAX  4096 /* bytes of a note's name; "" is a name */
+#define INDEX_NOTE_VALUE_MAX 256  /* bytes of a note */
+
+struct index_change {
+    bool erase; /* else insert */
+    const char *key;
+    size_t len;
+};
+
+/* What each kind of index embeds first. */
+struct index {
+    const struct index_ops *ops;
+};
+
+struct index_cursor {
+    const struct index_ops *ops;
+};
+
+struct index_ops {
+    const char *name;
+
+    /* Closes the index and frees it. No cursor may be open. */
+    void (*free)(struct index *index);
+
+    /* Makes all of `changes`, in their order, or none. Inserting what is there and erasing what is
+     * not change nothing and are no error. */
+    int (*apply)(struct index *index, const struct index_change *changes, size_t count);
+
+    /* How many keys there are. */
+    uint64_t (*count)(struct index *index);
+
+    /* A cursor sees the index as it was when opened, or later; each key that is there throughout is
+     * met exactly once, in order. It must be closed soon: it may keep writers or memory waiting. */
+    int (*cursor_open)(struct index *index, struct index_cursor **out);
+
+    /* Moves to the first key at or after `key` (any bytes, not only a valid key: `k` followed by a
+     * NUL is the first after `k`; at most DISKV_KEY_MAX + 2 bytes). ENOTFOUND past the last. */
+    int (*cursor_seek)(struct index_cursor *cursor, const char *key, size_t len);
+
+    /* Moves to the next key; ENOTFOUND past the last. */
+    int (*cursor_next)(struct index_cursor *cursor);
+
+    /* The key it is at; valid until the cursor moves. */
+    void (*cursor_key)(const struct index_cursor *cursor, const char **key, size_t *len);
+
+    void (*cursor_close)(struct index_cursor *cursor);
+
+    /* Notes: name to value. `get` writes at most INDEX_NOTE_VALUE_MAX bytes; ENOTFOUND. Setting what is
+     * there replaces it, `erase` of what is not there is no error. `each` visits all in byte order of
+     * the names until `visit` returns non-zero, which it returns; the visitor must not call the index. */
+    int (*note_get)(struct index *index, const char *name, size_t name_len, void *value, size_t *len);
+    int (*note_set)(struct index *index, const char *name, size_t name_len, const void *value,
+                    size_t len);
+    int (*note_erase)(struct index *index, const char *name, size_t name_len);
+    int (*note_each)(struct index *index,
+                     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+                                  size_t len),
+                     void *ctx);
+};
+
+/* In memory, gone with the process. */
+int index_memory_new(struct index **out);
+
+/* LMDB in directory `dir`, made where it is missing. `*fresh` says whether the index is empty because
+ * it was missing, damaged, of another format or left by another boot of the machine. What is damaged
+ * is found by a child process that reads all of it, and removed. One process at a time. */
+int index_lmdb_open(const char *dir, bool *fresh, struct index **out);
+
+#endif

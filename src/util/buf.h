@@ -1,0 +1,23 @@
+/* A growable byte string. */
+#ifndef BUF_H
+#define BUF_H
+
+#include <stddef.h>
+
+struct buf {
+    char *data; /* NUL-terminated past `len` once anything was added; NULL before */
+    size_t len;
+    size_t cap;
+};
+
+/* Appends; ENOMEM leaves the buffer as it was. */
+int buf_add(struct buf *b, const void *data, size_t len);
+int buf_add_str(struct buf *b, const char *s);
+int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Hands the bytes to the caller, for free(), and empties the buffer; NULL where nothing was added. */
+char *buf_steal(struct buf *b);
+
+void buf_free(struct buf *b);
+
+#endif
