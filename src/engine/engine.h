@@ -1,21 +1,23 @@
 /* Where bytes live. An engine keeps values under keys, each with two small attributes, and knows
  * nothing of what the bytes mean. Paths, descriptors and errno stay inside it.
  *
- * What may wait is asynchronous: the caller embeds an `engine_op` in a struct that says what to do and
- * has room for the result, and the engine calls `done(op, rc)` exactly once, on any thread, perhaps
- * before the call returns. Until then the struct belongs to the engine. Functions whose names end in
- * `_now` never wait; they say EAGAIN instead. The others (stat, stamp, scan) wait and are for workers.
+ * What may wait is asynchronous: the caller embeds an `engine_op` in a struct that says what to do
+ * and has room for the result, and the engine calls `done(op, rc)` exactly once, on any thread,
+ * perhaps before the call returns. Until then the struct belongs to the engine. Functions whose
+ * names end in
+ * `_now` never wait; they say EAGAIN instead. The others (stat, stamp, scan) wait and are for
+ * workers.
  *
- * Outcomes: 0; ENOTFOUND; what a guard said; ENOSPACE; EUNAVAILABLE (surely not applied); EINDOUBT (may
- * have been applied); ESTALE (the value under this reader is gone); EIO; and of the less common EKEY,
- * ENOMEM, EACCESS, ECONFLICT, ENOTSUP, EMETADATA. Keys are valid (diskv_key_valid). */
+ * Outcomes: 0; ENOTFOUND; what a guard said; ENOSPACE; EUNAVAILABLE (surely not applied); EINDOUBT
+ * (may have been applied); ESTALE (the value under this reader is gone); EIO; and of the less
+ * common EKEY, ENOMEM, EACCESS, ECONFLICT, ENOTSUP, EMETADATA. Keys are valid (diskv_key_valid). */
 #ifndef ENGINE_H
 #define ENGINE_H
 
 #include "diskv.h"
 #include "workers.h"
 
-#define ENGINE_IDENT_LEN  16   /* bytes of a value's identity */
+#define ENGINE_IDENT_LEN  40   /* bytes of a value's identity */
 #define ENGINE_RECORD_MAX 2048 /* bytes of a record */
 #define ENGINE_PLACE_MAX  4096 /* bytes of a place's name with its NUL */
 #define ENGINE_STAMP_MAX  64
@@ -29,14 +31,15 @@ struct engine_info {
     char record[ENGINE_RECORD_MAX + 1]; /* the store's own JSON, "" where none is kept */
 };
 
-/* Decides on a change from the value as it is, NULL where there is none: 0, or what refuses it. Called
- * so that nothing comes between its answer and the change; perhaps more than once. Must not wait. */
+/* Decides on a change from the value as it is, NULL where there is none: 0, or what refuses it.
+ * Called so that nothing comes between its answer and the change; perhaps more than once. Must not
+ * wait. */
 typedef int engine_guard(void *ctx, const struct engine_info *current);
 
 struct engine_op {
     void (*done)(struct engine_op *op, int rc);
-    struct job job;       /* the engine's own, from here on */
-    struct engine_op *next;
+    struct engine *engine; /* the engine's own, from here on */
+    struct job job;
     int rc;
 };
 
@@ -85,7 +88,7 @@ struct engine_commit {
     const char *record;           /* lost without an error where it cannot be kept */
     engine_guard *guard;          /* or NULL */
     void *guard_ctx;
-    bool created;                 /* out: there was no value */
+    bool created; /* out: there was no value */
 };
 
 struct engine_erase {
@@ -96,15 +99,16 @@ struct engine_erase {
     void *guard_ctx;
 };
 
-/* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds or
- * removes a key changes the stamp of its place, unless the place is gone. */
+/* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds
+ * or removes a key changes the stamp of its place, unless the place is gone. */
 struct engine_place {
-    char prefix[DISKV_KEY_MAX + 1]; /* every key in it and below begins so, but for its own name's */
+    char
+        prefix[DISKV_KEY_MAX + 1]; /* every key in it and below begins so, but for its own name's */
     size_t prefix_len;
-    bool nested;                    /* keys with a `/` behind the prefix lie in places below it */
+    bool nested; /* keys with a `/` behind the prefix lie in places below it */
     uint8_t stamp[ENGINE_STAMP_MAX];
-    size_t stamp_len;               /* 0 where a change might leave no trace: not to be relied on */
-    uint64_t foreign;               /* out of scan: files in it that are no value */
+    size_t stamp_len; /* 0 where a change might leave no trace: not to be relied on */
+    uint64_t foreign; /* out of scan: files in it that are no value */
 };
 
 struct engine_visitor {
@@ -124,7 +128,8 @@ struct engine_ops {
     int (*open_now)(struct engine *engine, struct engine_open *o);
     void (*open)(struct engine *engine, struct engine_open *o);
 
-    /* Reads at an offset; a count, which is less than asked only at the end or where more would wait. */
+    /* Reads at an offset; a count, which is less than asked only at the end or where more would
+     * wait. */
     int64_t (*read_now)(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
     void (*read)(struct engine_read *r);
 
@@ -135,8 +140,8 @@ struct engine_ops {
     void (*write)(struct engine_write *w);
 
     /* Makes what was written the key's value in one step, seen whole or not at all, and on stable
-     * storage before `done` (if the engine was opened so). The completions of changes of one key come in
-     * the order in which they took effect, one at a time. */
+     * storage before `done` (if the engine was opened so). The completions of changes of one key
+     * come in the order in which they took effect, one at a time. */
     void (*commit)(struct engine_commit *c);
 
     /* Drops a writer that was not committed and has no write under way. */
@@ -160,7 +165,8 @@ struct engine_ops {
 /* In memory, gone with the process: for tests. */
 int engine_memory_new(struct engine **out);
 
-/* Plain files below directory `dir_fd` (copied). `workers` run what waits and outlive the engine. */
+/* Plain files below directory `dir_fd` (copied). `workers` run what waits and outlive the engine.
+ */
 struct layout;
 int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync,
                    struct workers *workers, struct engine **out);

@@ -15,7 +15,8 @@ int buf_add(struct buf *b, const void *data, size_t len);
 int buf_add_str(struct buf *b, const char *s);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Hands the bytes to the caller, for free(), and empties the buffer; NULL where nothing was added. */
+/* Hands the bytes to the caller, for free(), and empties the buffer; NULL where nothing was added.
+ */
 char *buf_steal(struct buf *b);
 
 void buf_free(struct buf *b);

@@ -5,8 +5,8 @@
 const char *diskv_strerror(int rc)
 {
     switch (rc) {
-#define ERROR_TEXT(name, code, text)                                                               \
-    case code:                                                                                     \
+#define ERROR_TEXT(name, code, text) \
+    case code:                       \
         return text;
         DISKV_ERRORS(ERROR_TEXT)
 #undef ERROR_TEXT

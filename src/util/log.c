@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 /* One write per line, so that lines of several threads do not mix. */
-static void log_line(const char *level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_line(const char *level, const char *format,
+                                                           va_list args)
 {
     char line[2048];
     int head = snprintf(line, sizeof line, "diskv: %s", level);
@@ -17,13 +18,13 @@ static void log_line(const char *level, const char *format, va_list args)
         return; /* nowhere left to complain to */
 }
 
-#define LOG_FUNCTION(name, level)                                                                  \
-    void name(const char *format, ...)                                                             \
-    {                                                                                              \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        log_line(level, format, args);                                                             \
-        va_end(args);                                                                              \
+#define LOG_FUNCTION(name, level)      \
+    void name(const char *format, ...) \
+    {                                  \
+        va_list args;                  \
+        va_start(args, format);        \
+        log_line(level, format, args); \
+        va_end(args);                  \
     }
 
 LOG_FUNCTION(log_error, "error: ")

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* The struct that `ptr`, its member `member`, lies in. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -17,8 +17,8 @@ int workers_new(size_t threads, struct workers **out);
 /* Has `job->run(job)` called once on one of the threads, which may free what the job lies in. */
 void workers_post(struct workers *w, struct job *job);
 
-/* Takes up to `max` further posted jobs off the queue into `jobs`, for a job that can do the work of
- * several at once; returns how many. */
+/* Takes up to `max` further posted jobs off the queue into `jobs`, for a job that can do the work
+ * of several at once; returns how many. */
 size_t workers_take(struct workers *w, struct job **jobs, size_t max);
 
 /* Runs what was posted, ends the threads and frees them. NULL is fine. */

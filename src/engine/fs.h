@@ -1,0 +1,122 @@
+/* The parts of the plain-file engine.
+ *
+ * One committer thread makes every change to names (renames, unlinks, directories made and
+ * removed), so that within this process none races with another; other programs' changes are met by
+ * looking again. Whatever else may wait (creating, writing, cold reads) runs on the workers. */
+#ifndef FS_H
+#define FS_H
+
+#include "engine.h"
+#include "layout.h"
+
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#define FS_PRIVATE ".diskv" /* the store's own directory */
+
+struct fs {
+    struct engine engine;
+    const struct layout *layout;
+    int dir_fd;
+    int tmp_fd; /* DIR/.diskv/tmp */
+    bool sync;
+    struct workers *workers;   /* not ours */
+    struct workers *committer; /* one thread */
+    atomic_ullong next_tmp;
+};
+
+#define FS_TMP_NAME 48
+
+/* A name that no other temporary file of this store has. */
+void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
+
+/* --- fs_dirs.c: directories whose entries changed and are to be synced, each once --- */
+
+#define FS_DIRS_MAX 64
+
+struct fs_dirs {
+    bool sync; /* else nothing is kept */
+    int rc;    /* the first error of a sync */
+    size_t count;
+    struct {
+        int fd;
+        dev_t dev;
+        ino_t ino;
+    } items[FS_DIRS_MAX];
+};
+
+/* Takes over `fd`. */
+void fs_dirs_add(struct fs_dirs *dirs, int fd);
+
+/* Syncs and closes all; the first error there was, as a negative errno. */
+int fs_dirs_sync(struct fs_dirs *dirs);
+
+/* --- fs_path.c: names; for the committer thread, errors are negative errnos --- */
+
+/* Where a value lies or is to lie: the open directory and the name in it. */
+struct fs_slot {
+    int fd;
+    const char *name; /* points into the path it was made from, or is LAYOUT_VALUE_NAME */
+    bool exists;
+    struct stat stat; /* of the value, where it exists */
+};
+
+/* Finds the slot of `path`, through `%value` where the path is a directory. With `make`,
+ * directories that are missing are made and files in their place become directories holding them;
+ * `dirs` gets what changed. -ENOENT where there is none, -ELOOP where a foreign file has the name.
+ */
+int fs_slot_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dirs,
+                 struct fs_slot *out);
+void fs_slot_close(struct fs_slot *slot);
+
+/* Removes the directories that `path` lies in as far as they are empty; `dirs` gets the one left.
+ */
+void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs);
+
+/* --- fs_read.c --- */
+
+/* Describes an open value. */
+void fs_info(int fd, const struct stat *stat, struct engine_info *out);
+
+int fs_open_now(struct engine *engine, struct engine_open *o);
+void fs_open(struct engine *engine, struct engine_open *o);
+int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
+void fs_read(struct engine_read *r);
+void fs_close(struct engine_reader *reader);
+int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out);
+
+/* --- fs_write.c --- */
+
+struct fs_writer {
+    struct engine_writer writer;
+    struct job job; /* of abort */
+    int fd;         /* -1 until the first write */
+    bool synced;
+    uint64_t size;
+    char name[FS_TMP_NAME]; /* in tmp */
+    size_t key_len;
+    char key[];
+};
+
+int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+void fs_write(struct engine_write *w);
+void fs_abort(struct engine_writer *writer);
+void fs_commit(struct engine_commit *c);
+
+/* Closes the writer and, unless it was `renamed`, removes its file. */
+void fs_writer_end(struct fs_writer *writer, bool renamed);
+
+/* --- fs_commit.c --- */
+
+/* What the committer thread runs, on the op's job: a batch that begins with it. */
+void fs_commit_run(struct job *job);
+void fs_erase_run(struct job *job);
+void fs_erase(struct engine *engine, struct engine_erase *e);
+
+/* --- fs_scan.c --- */
+
+int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);
+int fs_scan(struct engine *engine, const char *place, const struct engine_visitor *visitor,
+            struct engine_place *out);
+
+#endif

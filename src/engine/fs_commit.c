@@ -1,0 +1,183 @@
+#include "fs.h"
+
+#include "error.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Changes that share their directory syncs. */
+#define BATCH_MAX 128
+
+/* How often a change starts over when other programs remove directories under it. */
+#define TRIES_MAX 100
+
+static struct fs *op_fs(const struct engine_op *op)
+{
+    return container_of(op->engine, struct fs, engine);
+}
+
+/* Asks the guard about what the slot holds. A negative code of diskv's table. */
+static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
+{
+    if (!guard)
+        return 0;
+    if (!slot->exists)
+        return guard(ctx, NULL);
+    int fd = sys_open_beneath(slot->fd, slot->name, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return error_from_errno(-fd);
+    struct engine_info info;
+    fs_info(fd, &slot->stat, &info);
+    close(fd);
+    return guard(ctx, &info);
+}
+
+/* Opens the slot to commit to, once the guard agrees: a refused commit makes no directory. */
+static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
+                       struct fs_dirs *dirs, struct fs_slot *slot, int *refused)
+{
+    int rc = c->guard ? fs_slot_open(fs, path, false, dirs, slot) : -ENOENT;
+    if (rc == 0) {
+        *refused = guard_ask(slot, c->guard, c->guard_ctx);
+        if (*refused)
+            fs_slot_close(slot);
+        return 0;
+    }
+    if (rc != -ENOENT)
+        return rc;
+    *refused = c->guard ? c->guard(c->guard_ctx, NULL) : 0;
+    return *refused ? 0 : fs_slot_open(fs, path, true, dirs, slot);
+}
+
+/* One try to give the value its name. -ENOENT: look again. */
+static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
+                      struct fs_dirs *dirs, int *refused)
+{
+    struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
+    struct fs_slot slot;
+    int rc = commit_slot(fs, c, path, dirs, &slot, refused);
+    if (rc || *refused)
+        return rc;
+    rc = sys_renameat2(fs->tmp_fd, w->name, slot.fd, slot.name, 0);
+    if (rc) {
+        fs_slot_close(&slot);
+        return rc == -EISDIR ? -ENOENT : rc;
+    }
+    c->created = !slot.exists;
+    fs_dirs_add(dirs, slot.fd);
+    return 0;
+}
+
+static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
+{
+    struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
+    char path[LAYOUT_PATH_SIZE];
+    int refused = fs->layout->to_path(w->key, w->key_len, path);
+    if (refused)
+        return refused;
+    int rc;
+    int tries = TRIES_MAX;
+    do {
+        rc = commit_try(fs, c, path, dirs, &refused);
+    } while (rc == -ENOENT && --tries);
+    if (!rc)
+        return refused;
+    fs_prune(fs, path, dirs);
+    return rc == -ENOENT ? DISKV_EUNAVAILABLE : error_from_errno(-rc);
+}
+
+static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
+{
+    char path[LAYOUT_PATH_SIZE];
+    if (fs->layout->to_path(e->key, e->len, path))
+        return DISKV_ENOTFOUND;
+    struct fs_slot slot;
+    int rc = fs_slot_open(fs, path, false, dirs, &slot);
+    if (rc)
+        return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
+    int refused = guard_ask(&slot, e->guard, e->guard_ctx);
+    if (!refused)
+        rc = sys_unlinkat(slot.fd, slot.name, 0);
+    if (rc || refused) {
+        fs_slot_close(&slot);
+        return refused ? refused : error_from_errno(-rc);
+    }
+    if (strcmp(slot.name, LAYOUT_VALUE_NAME) == 0) {
+        size_t len = strlen(path);
+        snprintf(path + len, sizeof path - len, "/%s", LAYOUT_VALUE_NAME);
+    }
+    fs_dirs_add(dirs, slot.fd);
+    fs_prune(fs, path, dirs);
+    return 0;
+}
+
+static void commits_sync(struct fs *fs, struct job **jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct engine_op *op = container_of(jobs[i], struct engine_op, job);
+        op->rc = 0;
+        if (jobs[i]->run != fs_commit_run)
+            continue;
+        struct engine_commit *c = container_of(op, struct engine_commit, op);
+        struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
+        int rc = fs->sync && !w->synced ? sys_fsync(w->fd) : 0;
+        op->rc = rc ? error_from_errno(-rc) : 0;
+    }
+}
+
+static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
+{
+    struct engine_op *op = container_of(job, struct engine_op, job);
+    if (job->run == fs_erase_run) {
+        op->rc = erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
+        return;
+    }
+    struct engine_commit *c = container_of(op, struct engine_commit, op);
+    if (!op->rc)
+        op->rc = commit_apply(fs, c, dirs);
+    fs_writer_end(container_of(c->writer, struct fs_writer, writer), !op->rc);
+}
+
+/* Makes a batch of changes: all files are synced, each change is applied in turn, all directories
+ * are synced, and all are reported in the order in which they took effect. */
+static void batch_run(struct fs *fs, struct job **jobs, size_t count)
+{
+    struct fs_dirs dirs = {.sync = fs->sync};
+    commits_sync(fs, jobs, count);
+    for (size_t i = 0; i < count; i++)
+        change_apply(fs, jobs[i], &dirs);
+    int rc = fs_dirs_sync(&dirs);
+    for (size_t i = 0; i < count; i++) {
+        struct engine_op *op = container_of(jobs[i], struct engine_op, job);
+        op->done(op, !op->rc && rc ? DISKV_EINDOUBT : op->rc);
+    }
+}
+
+static void batch_begin(struct job *job)
+{
+    struct fs *fs = op_fs(container_of(job, struct engine_op, job));
+    struct job *jobs[BATCH_MAX] = {job};
+    size_t count = 1 + workers_take(fs->committer, jobs + 1, BATCH_MAX - 1);
+    batch_run(fs, jobs, count);
+}
+
+void fs_commit_run(struct job *job)
+{
+    batch_begin(job);
+}
+
+void fs_erase_run(struct job *job)
+{
+    batch_begin(job);
+}
+
+void fs_erase(struct engine *engine, struct engine_erase *e)
+{
+    e->op.engine = engine;
+    e->op.job.run = fs_erase_run;
+    workers_post(op_fs(&e->op)->committer, &e->op.job);
+}

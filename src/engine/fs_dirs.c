@@ -1,0 +1,46 @@
+#include "fs.h"
+
+#include "sys.h"
+
+#include <unistd.h>
+
+static void dirs_flush(struct fs_dirs *dirs)
+{
+    for (size_t i = 0; i < dirs->count; i++) {
+        int rc = sys_fsync(dirs->items[i].fd);
+        if (rc && !dirs->rc)
+            dirs->rc = rc;
+        close(dirs->items[i].fd);
+    }
+    dirs->count = 0;
+}
+
+void fs_dirs_add(struct fs_dirs *dirs, int fd)
+{
+    struct stat st;
+    int rc = dirs->sync ? sys_stat(fd, "", &st) : 0;
+    if (rc && !dirs->rc)
+        dirs->rc = rc;
+    if (rc || !dirs->sync) {
+        close(fd);
+        return;
+    }
+    for (size_t i = 0; i < dirs->count; i++) {
+        if (dirs->items[i].ino == st.st_ino && dirs->items[i].dev == st.st_dev) {
+            close(fd);
+            return;
+        }
+    }
+    if (dirs->count == FS_DIRS_MAX)
+        dirs_flush(dirs);
+    dirs->items[dirs->count].fd = fd;
+    dirs->items[dirs->count].dev = st.st_dev;
+    dirs->items[dirs->count].ino = st.st_ino;
+    dirs->count++;
+}
+
+int fs_dirs_sync(struct fs_dirs *dirs)
+{
+    dirs_flush(dirs);
+    return dirs->rc;
+}

@@ -1,0 +1,164 @@
+#include "fs.h"
+
+#include "error.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct fs_reader {
+    struct engine_reader reader;
+    int fd;
+};
+
+static struct fs *op_fs(struct engine *engine)
+{
+    return container_of(engine, struct fs, engine);
+}
+
+/* Reads an attribute as text; "" where there is none or it is no text that fits. */
+static void attribute_get(int fd, const char *name, char *out, size_t size)
+{
+    int n = sys_fgetxattr(fd, name, out, size - 1);
+    out[n > 0 && !memchr(out, '\0', (size_t)n) ? n : 0] = '\0';
+}
+
+void fs_info(int fd, const struct stat *st, struct engine_info *out)
+{
+    const uint64_t ident[] = {
+        (uint64_t)st->st_ino, (uint64_t)st->st_size,
+        (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+        (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec,
+        (uint64_t)st->st_dev};
+    _Static_assert(sizeof ident == ENGINE_IDENT_LEN, "the identity is these numbers");
+    memcpy(out->ident, ident, sizeof ident);
+    out->size = (uint64_t)st->st_size;
+    out->mtime = st->st_mtim;
+    attribute_get(fd, "user.mime_type", out->type, sizeof out->type);
+    attribute_get(fd, "user.diskv", out->record, sizeof out->record);
+}
+
+/* Opens below the base directory, waiting or not. */
+static int file_open(struct fs *fs, const char *path, bool now)
+{
+    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    int fd;
+    int tries = 8; /* a rename elsewhere may make the kernel say EAGAIN */
+    do {
+        fd = now ? sys_open_beneath_now(fs->dir_fd, path, flags)
+                 : sys_open_beneath(fs->dir_fd, path, flags, 0);
+    } while (fd == -EAGAIN && !now && --tries);
+    if (fd == -ELOOP || fd == -ENXIO || fd == -EXDEV)
+        return -ENOENT; /* foreign: a link, a socket or a pipe */
+    return fd;
+}
+
+/* Opens the value of a key: a descriptor and its status. */
+static int value_open(struct fs *fs, const char *key, size_t len, bool now, struct stat *st)
+{
+    char path[LAYOUT_PATH_SIZE];
+    if (fs->layout->to_path(key, len, path))
+        return -ENOENT;
+    for (;;) {
+        int fd = file_open(fs, path, now);
+        int rc = fd < 0 ? fd : sys_stat(fd, "", st);
+        if (!rc && S_ISREG(st->st_mode))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (rc)
+            return rc;
+        size_t end = strlen(path);
+        size_t tail = strlen("/" LAYOUT_VALUE_NAME);
+        bool is_value = end > tail && strcmp(path + end - tail, "/" LAYOUT_VALUE_NAME) == 0;
+        if (!S_ISDIR(st->st_mode) || is_value || end + tail >= sizeof path)
+            return -ENOENT;
+        memcpy(path + end, "/" LAYOUT_VALUE_NAME, tail + 1);
+    }
+}
+
+static int reader_open(struct engine *engine, struct engine_open *o, bool now)
+{
+    struct stat st;
+    int fd = value_open(op_fs(engine), o->key, o->len, now, &st);
+    if (fd < 0)
+        return error_from_errno(-fd);
+    struct fs_reader *r = malloc(sizeof *r);
+    if (!r) {
+        close(fd);
+        return DISKV_ENOMEM;
+    }
+    r->reader.engine = engine;
+    r->fd = fd;
+    fs_info(fd, &st, &r->reader.info);
+    o->reader = &r->reader;
+    return 0;
+}
+
+/* Costs openat2, fstat, two fgetxattr and one allocation. */
+int fs_open_now(struct engine *engine, struct engine_open *o)
+{
+    return reader_open(engine, o, true);
+}
+
+static void open_run(struct job *job)
+{
+    struct engine_open *o = container_of(job, struct engine_open, op.job);
+    int rc = reader_open(o->op.engine, o, false);
+    o->op.done(&o->op, rc);
+}
+
+void fs_open(struct engine *engine, struct engine_open *o)
+{
+    o->op.engine = engine;
+    o->op.job.run = open_run;
+    workers_post(op_fs(engine)->workers, &o->op.job);
+}
+
+int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset)
+{
+    struct fs_reader *r = container_of(reader, struct fs_reader, reader);
+    int64_t n = sys_pread_now(r->fd, buf, len, offset);
+    if (n == -EOPNOTSUPP)
+        return DISKV_EAGAIN; /* this file system cannot tell: a worker reads */
+    return n < 0 ? error_from_errno((int)-n) : n;
+}
+
+static void read_run(struct job *job)
+{
+    struct engine_read *read = container_of(job, struct engine_read, op.job);
+    struct fs_reader *r = container_of(read->reader, struct fs_reader, reader);
+    int64_t n = 1;
+    for (read->got = 0; read->got < read->len && n > 0;) {
+        n = sys_pread(r->fd, (char *)read->buf + read->got, read->len - read->got,
+                      read->offset + read->got);
+        read->got += n > 0 ? (size_t)n : 0;
+    }
+    read->op.done(&read->op, n < 0 ? error_from_errno((int)-n) : 0);
+}
+
+void fs_read(struct engine_read *r)
+{
+    r->op.job.run = read_run;
+    workers_post(op_fs(r->reader->engine)->workers, &r->op.job);
+}
+
+void fs_close(struct engine_reader *reader)
+{
+    struct fs_reader *r = container_of(reader, struct fs_reader, reader);
+    close(r->fd);
+    free(r);
+}
+
+int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)
+{
+    struct stat st;
+    int fd = value_open(op_fs(engine), key, len, false, &st);
+    if (fd < 0)
+        return error_from_errno(-fd);
+    fs_info(fd, &st, out);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,154 @@
+#include "fs.h"
+
+#include "error.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* From this size on the worker syncs the file itself, so that the committer's batch need not wait.
+ */
+#define SYNC_ALONE (1024 * 1024)
+
+/* How much a large value gathers in the page cache before the kernel is asked to write it out. */
+#define WRITEBACK_STEP (8 * 1024 * 1024)
+
+static struct fs_writer *fs_writer_of(struct engine_writer *writer)
+{
+    return container_of(writer, struct fs_writer, writer);
+}
+
+static struct fs *writer_fs(const struct fs_writer *w)
+{
+    return container_of(w->writer.engine, struct fs, engine);
+}
+
+int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out)
+{
+    struct fs_writer *w = calloc(1, sizeof *w + len);
+    if (!w)
+        return DISKV_ENOMEM;
+    w->writer.engine = engine;
+    w->fd = -1;
+    w->key_len = len;
+    memcpy(w->key, key, len);
+    *out = &w->writer;
+    return 0;
+}
+
+void fs_writer_end(struct fs_writer *w, bool renamed)
+{
+    if (w->fd >= 0) {
+        close(w->fd);
+        if (!renamed)
+            sys_unlinkat(writer_fs(w)->tmp_fd, w->name, 0);
+    }
+    free(w);
+}
+
+static int file_make(struct fs *fs, struct fs_writer *w)
+{
+    int fd;
+    do {
+        fs_tmp_name(fs, w->name);
+        fd = sys_open_beneath(fs->tmp_fd, w->name, O_RDWR | O_CREAT | O_EXCL, 0666);
+    } while (fd == -EEXIST);
+    if (fd < 0)
+        return fd;
+    w->fd = fd;
+    return 0;
+}
+
+static int file_append(struct fs *fs, struct fs_writer *w, const char *data, size_t len)
+{
+    int rc = w->fd < 0 ? file_make(fs, w) : 0;
+    while (!rc && len) {
+        int64_t n = sys_pwrite(w->fd, data, len, w->size);
+        if (n <= 0)
+            return n < 0 ? (int)n : -EIO;
+        uint64_t step = w->size / WRITEBACK_STEP;
+        w->size += (uint64_t)n;
+        data += n;
+        len -= (size_t)n;
+        if (fs->sync && w->size / WRITEBACK_STEP != step)
+            sys_start_writeback(w->fd, step * WRITEBACK_STEP, WRITEBACK_STEP);
+    }
+    return rc;
+}
+
+static void write_run(struct job *job)
+{
+    struct engine_write *write = container_of(job, struct engine_write, op.job);
+    struct fs_writer *w = fs_writer_of(write->writer);
+    int rc = file_append(writer_fs(w), w, write->data, write->len);
+    write->op.done(&write->op, rc ? error_from_errno(-rc) : 0);
+}
+
+void fs_write(struct engine_write *w)
+{
+    w->op.job.run = write_run;
+    workers_post(writer_fs(fs_writer_of(w->writer))->workers, &w->op.job);
+}
+
+static void abort_run(struct job *job)
+{
+    fs_writer_end(container_of(job, struct fs_writer, job), false);
+}
+
+void fs_abort(struct engine_writer *writer)
+{
+    struct fs_writer *w = fs_writer_of(writer);
+    if (w->fd < 0) {
+        fs_writer_end(w, false);
+        return;
+    }
+    w->job.run = abort_run;
+    workers_post(writer_fs(w)->workers, &w->job);
+}
+
+/* Sets what rides on the file. The times come last: writing changes them. */
+static int attributes_set(const struct engine_commit *c, int fd)
+{
+    int rc = 0;
+    if (*c->type)
+        rc = sys_fsetxattr(fd, "user.mime_type", c->type, strlen(c->type));
+    if (!rc && *c->record)
+        rc = sys_fsetxattr(fd, "user.diskv", c->record, strlen(c->record));
+    if (rc == -EOPNOTSUPP && !*c->type)
+        rc = 0;
+    return rc ? rc : sys_set_mtime(fd, c->mtime);
+}
+
+/* Everything about a commit that needs no order among commits: the file, its attributes, and for a
+ * large one its sync. */
+static void prepare_run(struct job *job)
+{
+    struct engine_commit *c = container_of(job, struct engine_commit, op.job);
+    struct fs_writer *w = fs_writer_of(c->writer);
+    struct fs *fs = writer_fs(w);
+    int rc = w->fd < 0 ? file_make(fs, w) : 0;
+    if (!rc)
+        rc = attributes_set(c, w->fd);
+    if (!rc && fs->sync && w->size >= SYNC_ALONE) {
+        rc = sys_fsync(w->fd);
+        w->synced = true;
+    } else if (!rc && fs->sync) {
+        sys_start_writeback(w->fd, 0, 0);
+    }
+    if (rc) {
+        fs_writer_end(w, false);
+        c->op.done(&c->op, error_from_errno(-rc));
+        return;
+    }
+    job->run = fs_commit_run;
+    workers_post(fs->committer, job);
+}
+
+void fs_commit(struct engine_commit *c)
+{
+    c->op.engine = c->writer->engine;
+    c->op.job.run = prepare_run;
+    workers_post(writer_fs(fs_writer_of(c->writer))->workers, &c->op.job);
+}

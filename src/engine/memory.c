@@ -1,0 +1,299 @@
+#include "engine.h"
+
+#include "util.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A value never changes once it is there; readers share it with the table. */
+struct value {
+    atomic_uint refs;
+    struct engine_info info;
+    size_t len; /* of the key */
+    char *key;
+    char *data;
+};
+
+struct memory {
+    struct engine engine;
+    pthread_mutex_t lock;
+    struct value **values; /* in the order of their keys */
+    size_t count, cap;
+    uint64_t next_ident;
+};
+
+struct memory_reader {
+    struct engine_reader reader;
+    struct value *value;
+};
+
+struct memory_writer {
+    struct engine_writer writer;
+    struct value *value;
+};
+
+static struct memory *engine_memory(struct engine *engine)
+{
+    return container_of(engine, struct memory, engine);
+}
+
+static void value_unref(struct value *v)
+{
+    if (!v || atomic_fetch_sub(&v->refs, 1) > 1)
+        return;
+    free(v->key);
+    free(v->data);
+    free(v);
+}
+
+/* The position of a key, or where it belongs. Under the lock. */
+static bool value_find(const struct memory *m, const char *key, size_t len, size_t *at)
+{
+    size_t low = 0, high = m->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = bytes_compare(m->values[middle]->key, m->values[middle]->len, key, len);
+        if (order == 0) {
+            *at = middle;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *at = low;
+    return false;
+}
+
+static int memory_open_now(struct engine *engine, struct engine_open *o)
+{
+    struct memory *m = engine_memory(engine);
+    struct memory_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return DISKV_ENOMEM;
+    size_t at;
+    pthread_mutex_lock(&m->lock);
+    if (value_find(m, o->key, o->len, &at)) {
+        r->value = m->values[at];
+        atomic_fetch_add(&r->value->refs, 1);
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (!r->value) {
+        free(r);
+        return DISKV_ENOTFOUND;
+    }
+    r->reader.engine = engine;
+    r->reader.info = r->value->info;
+    o->reader = &r->reader;
+    return 0;
+}
+
+static void memory_open(struct engine *engine, struct engine_open *o)
+{
+    o->op.done(&o->op, memory_open_now(engine, o));
+}
+
+static int64_t memory_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset)
+{
+    const struct value *v = container_of(reader, struct memory_reader, reader)->value;
+    if (offset >= v->info.size)
+        return 0;
+    uint64_t left = v->info.size - offset;
+    size_t n = left < len ? (size_t)left : len;
+    if (n)
+        memcpy(buf, v->data + offset, n);
+    return (int64_t)n;
+}
+
+static void memory_read(struct engine_read *r)
+{
+    r->got = (size_t)memory_read_now(r->reader, r->buf, r->len, r->offset);
+    r->op.done(&r->op, 0);
+}
+
+static void memory_close(struct engine_reader *reader)
+{
+    struct memory_reader *r = container_of(reader, struct memory_reader, reader);
+    value_unref(r->value);
+    free(r);
+}
+
+static int memory_begin(struct engine *engine, const char *key, size_t len,
+                        struct engine_writer **out)
+{
+    struct memory_writer *w = calloc(1, sizeof *w);
+    struct value *v = calloc(1, sizeof *v);
+    char *copy = malloc(len + 1);
+    if (!w || !v || !copy) {
+        free(copy);
+        free(v);
+        free(w);
+        return DISKV_ENOMEM;
+    }
+    memcpy(copy, key, len);
+    atomic_init(&v->refs, 1);
+    v->key = copy;
+    v->len = len;
+    w->writer.engine = engine;
+    w->value = v;
+    *out = &w->writer;
+    return 0;
+}
+
+static void memory_write(struct engine_write *w)
+{
+    struct value *v = container_of(w->writer, struct memory_writer, writer)->value;
+    int rc = 0;
+    char *data = realloc(v->data, v->info.size + w->len + 1);
+    if (data) {
+        memcpy(data + v->info.size, w->data, w->len);
+        v->data = data;
+        v->info.size += w->len;
+    } else {
+        rc = DISKV_ENOMEM;
+    }
+    w->op.done(&w->op, rc);
+}
+
+static void memory_abort(struct engine_writer *writer)
+{
+    struct memory_writer *w = container_of(writer, struct memory_writer, writer);
+    value_unref(w->value);
+    free(w);
+}
+
+/* Puts `v` at its place in the table, which takes over its reference. Under the lock. */
+static int value_put(struct memory *m, struct value *v, size_t at, bool exists)
+{
+    if (exists) {
+        value_unref(m->values[at]);
+        m->values[at] = v;
+        return 0;
+    }
+    if (m->count == m->cap) {
+        size_t cap = m->cap ? 2 * m->cap : 16;
+        struct value **values = reallocarray(m->values, cap, sizeof(struct value *));
+        if (!values)
+            return DISKV_ENOMEM;
+        m->values = values;
+        m->cap = cap;
+    }
+    memmove(m->values + at + 1, m->values + at, (m->count - at) * sizeof(struct value *));
+    m->values[at] = v;
+    m->count++;
+    return 0;
+}
+
+/* The completion is called under the lock: so completions come in the order of their effects. */
+static void memory_commit(struct engine_commit *c)
+{
+    struct memory_writer *w = container_of(c->writer, struct memory_writer, writer);
+    struct memory *m = engine_memory(c->writer->engine);
+    struct value *v = w->value;
+    v->info.mtime = c->mtime;
+    snprintf(v->info.type, sizeof v->info.type, "%s", c->type);
+    snprintf(v->info.record, sizeof v->info.record, "%s", c->record);
+    pthread_mutex_lock(&m->lock);
+    m->next_ident++;
+    memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
+    size_t at;
+    bool exists = value_find(m, v->key, v->len, &at);
+    int rc = c->guard ? c->guard(c->guard_ctx, exists ? &m->values[at]->info : NULL) : 0;
+    if (!rc)
+        rc = value_put(m, v, at, exists);
+    c->created = !exists;
+    if (!rc)
+        w->value = NULL;
+    memory_abort(&w->writer);
+    c->op.done(&c->op, rc);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void memory_erase(struct engine *engine, struct engine_erase *e)
+{
+    struct memory *m = engine_memory(engine);
+    pthread_mutex_lock(&m->lock);
+    size_t at;
+    int rc = value_find(m, e->key, e->len, &at) ? 0 : DISKV_ENOTFOUND;
+    if (!rc && e->guard)
+        rc = e->guard(e->guard_ctx, &m->values[at]->info);
+    if (!rc) {
+        value_unref(m->values[at]);
+        m->count--;
+        memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
+    }
+    e->op.done(&e->op, rc);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static int memory_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)
+{
+    struct memory *m = engine_memory(engine);
+    size_t at;
+    pthread_mutex_lock(&m->lock);
+    bool found = value_find(m, key, len, &at);
+    if (found)
+        *out = m->values[at]->info;
+    pthread_mutex_unlock(&m->lock);
+    return found ? 0 : DISKV_ENOTFOUND;
+}
+
+/* There is one place, whose stamp is never to be relied on. */
+static int memory_stamp(struct engine *engine, const char *place, struct engine_place *out)
+{
+    (void)engine;
+    *out = (struct engine_place){0};
+    return *place ? DISKV_ENOTFOUND : 0;
+}
+
+static int memory_scan(struct engine *engine, const char *place,
+                       const struct engine_visitor *visitor, struct engine_place *out)
+{
+    struct memory *m = engine_memory(engine);
+    int rc = memory_stamp(engine, place, out);
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < m->count && !rc; i++)
+        rc = visitor->key(visitor->ctx, m->values[i]->key, m->values[i]->len);
+    pthread_mutex_unlock(&m->lock);
+    return rc;
+}
+
+static void memory_free(struct engine *engine)
+{
+    struct memory *m = engine_memory(engine);
+    for (size_t i = 0; i < m->count; i++)
+        value_unref(m->values[i]);
+    free(m->values);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static const struct engine_ops memory_ops = {
+    .name = "memory",
+    .free = memory_free,
+    .open_now = memory_open_now,
+    .open = memory_open,
+    .read_now = memory_read_now,
+    .read = memory_read,
+    .close = memory_close,
+    .begin = memory_begin,
+    .write = memory_write,
+    .commit = memory_commit,
+    .abort = memory_abort,
+    .erase = memory_erase,
+    .stat = memory_stat,
+    .stamp = memory_stamp,
+    .scan = memory_scan,
+};
+
+int engine_memory_new(struct engine **out)
+{
+    struct memory *m = calloc(1, sizeof *m);
+    if (!m)
+        return DISKV_ENOMEM;
+    m->engine.ops = &memory_ops;
+    pthread_mutex_init(&m->lock, NULL);
+    *out = &m->engine;
+    return 0;
+}

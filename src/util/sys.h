@@ -1,0 +1,42 @@
+/* The system calls that storage depends on, all in one place: tests make them fail from here, by
+ * linking with `--wrap=sys_…`. Each returns what the call does, or a negative errno; EINTR is
+ * retried. Thread-safe. */
+#ifndef SYS_H
+#define SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* Opens `path` below `dir_fd` and nowhere else, through no symbolic link; O_CLOEXEC is added. */
+int sys_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+
+/* The same, but EAGAIN where that is not known without waiting. */
+int sys_open_beneath_now(int dir_fd, const char *path, int flags);
+
+int64_t sys_pread(int fd, void *buf, size_t len, uint64_t offset);
+
+/* EAGAIN where nothing of it is in memory. */
+int64_t sys_pread_now(int fd, void *buf, size_t len, uint64_t offset);
+
+int64_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset);
+
+int sys_fsync(int fd);
+
+/* Has the kernel begin to write the range out; a hint, never an error. */
+void sys_start_writeback(int fd, uint64_t offset, uint64_t len);
+
+int sys_mkdirat(int dir_fd, const char *name, mode_t mode);
+int sys_linkat(int from_fd, const char *from, int to_fd, const char *to);
+int sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int sys_unlinkat(int dir_fd, const char *name, int flags);
+int sys_fsetxattr(int fd, const char *name, const void *value, size_t len);
+int sys_fgetxattr(int fd, const char *name, void *value, size_t len);
+int sys_set_mtime(int fd, struct timespec mtime);
+
+/* `name` "" means `dir_fd` itself; a symbolic link is not followed. */
+int sys_stat(int dir_fd, const char *name, struct stat *out);
+
+#endif
