@@ -1,13 +1,13 @@
 /* diskv: a key-value store whose values are plain files.
  *
- * Keys are 1 to DISKV_KEY_MAX bytes of valid UTF-8 without NUL; they are passed with their length and
- * need no terminator. Sizes and offsets are bytes, times are UTC.
+ * Keys are 1 to DISKV_KEY_MAX bytes of valid UTF-8 without NUL; they are passed with their length
+ * and need no terminator. Sizes and offsets are bytes, times are UTC.
  *
- * Functions return 0 (or a count) on success and a negative `enum diskv_error` otherwise. Those that
- * take a `diskv_done` never wait: they return at once and call `done(ctx, rc)` exactly once, on any
- * thread, perhaps before they return. What was passed to them must stay as it is until then. The
- * others may wait for the disk, unless their name ends in `_now`. A `diskv` may be used by any number
- * of threads at once; a reader or a writer by one at a time. */
+ * Functions return 0 (or a count) on success and a negative `enum diskv_error` otherwise. Those
+ * that take a `diskv_done` never wait: they return at once and call `done(ctx, rc)` exactly once,
+ * on any thread, perhaps before they return. What was passed to them must stay as it is until then.
+ * The others may wait for the disk, unless their name ends in `_now`. A `diskv` may be used by any
+ * number of threads at once; a reader or a writer by one at a time. */
 #ifndef DISKV_H
 #define DISKV_H
 
@@ -16,29 +16,30 @@
 #include <stdint.h>
 #include <time.h>
 
-#define DISKV_KEY_MAX  1000 /* bytes of a key */
-#define DISKV_ETAG_MAX 32   /* bytes of an entity tag, without its quotes */
-#define DISKV_TYPE_MAX 255  /* bytes of a media type */
+#define DISKV_KEY_MAX  1000  /* bytes of a key */
+#define DISKV_ETAG_MAX 32    /* bytes of an entity tag, without its quotes */
+#define DISKV_TYPE_MAX 255   /* bytes of a media type */
+#define DISKV_LIST_MAX 10000 /* items of a page */
 
 /* The one list of errors: name, code, text. */
-#define DISKV_ERRORS(X)                                                                            \
-    X(ENOTFOUND, -1, "no such key")                                                                \
-    X(EPRECONDITION, -2, "a precondition failed")                                                  \
-    X(ENOSPACE, -3, "no space left on the disk")                                                   \
-    X(EUNAVAILABLE, -4, "the storage is unavailable; nothing was changed")                         \
-    X(EINDOUBT, -5, "the storage did not answer; the change may have been made")                   \
-    X(ESTALE, -6, "the value being read is gone")                                                  \
-    X(EIO, -7, "input/output error")                                                               \
-    X(ENOMEM, -8, "out of memory")                                                                 \
-    X(EKEY, -9, "a key is 1 to 1000 bytes of valid UTF-8 without NUL")                             \
-    X(EINVAL, -10, "invalid argument")                                                             \
-    X(ETOOLARGE, -11, "the value is larger than this store takes")                                 \
-    X(EMETADATA, -12, "the metadata is larger than 2048 bytes")                                    \
-    X(ENOTSUP, -13, "the file system cannot keep metadata")                                        \
-    X(EACCESS, -14, "permission denied by the file system")                                        \
-    X(ECONFLICT, -15, "a file that is not the store's is in the way")                              \
-    X(EAGAIN, -16, "this would wait for the disk")                                                 \
-    X(EBUSY, -17, "another process serves this directory")                                         \
+#define DISKV_ERRORS(X)                                                          \
+    X(ENOTFOUND, -1, "no such key")                                              \
+    X(EPRECONDITION, -2, "a precondition failed")                                \
+    X(ENOSPACE, -3, "no space left on the disk")                                 \
+    X(EUNAVAILABLE, -4, "the storage is unavailable; nothing was changed")       \
+    X(EINDOUBT, -5, "the storage did not answer; the change may have been made") \
+    X(ESTALE, -6, "the value being read is gone")                                \
+    X(EIO, -7, "input/output error")                                             \
+    X(ENOMEM, -8, "out of memory")                                               \
+    X(EKEY, -9, "a key is 1 to 1000 bytes of valid UTF-8 without NUL")           \
+    X(EINVAL, -10, "invalid argument")                                           \
+    X(ETOOLARGE, -11, "the value is larger than this store takes")               \
+    X(EMETADATA, -12, "the metadata is larger than 2048 bytes")                  \
+    X(ENOTSUP, -13, "the file system cannot keep metadata")                      \
+    X(EACCESS, -14, "permission denied by the file system")                      \
+    X(ECONFLICT, -15, "a file that is not the store's is in the way")            \
+    X(EAGAIN, -16, "this would wait for the disk")                               \
+    X(EBUSY, -17, "another process serves this directory")                       \
     X(ECORRUPT, -18, "the index is damaged")
 
 enum diskv_error {
@@ -65,7 +66,7 @@ enum diskv_sync {
 
 /* All zeroes is a good default. */
 struct diskv_options {
-    const char *engine;       /* "fs" (NULL means it) or "memory" */
+    const char *engine; /* "fs" (NULL means it) or "memory" */
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */
@@ -76,7 +77,8 @@ struct diskv_options {
  * `*out` is the caller's, for diskv_close. */
 int diskv_open(const char *dir, const struct diskv_options *options, diskv **out);
 
-/* Waits for what is under way and frees the store. No reader or writer may be left. NULL is fine. */
+/* Waits for what is under way and frees the store. No reader or writer may be left. NULL is fine.
+ */
 void diskv_close(diskv *store);
 
 /* What is known of a value without reading it. */
@@ -88,16 +90,16 @@ struct diskv_info {
 };
 
 /* Decides whether a change goes ahead, from the value as it is now (NULL where there is none).
- * Returns 0 or the error that refuses it. Called with the change's atomicity held, perhaps more than
- * once, on any thread: it must not wait and must not call the store. */
+ * Returns 0 or the error that refuses it. Called with the change's atomicity held, perhaps more
+ * than once, on any thread: it must not wait and must not call the store. */
 typedef int diskv_guard(void *ctx, const struct diskv_info *current);
 
 /* What a writer is to store beside the bytes. Copied. */
 struct diskv_write_options {
-    const char *type;     /* media type, or NULL */
-    diskv_guard *guard;   /* or NULL */
-    void *guard_ctx;      /* must live as long as the writer */
-    uint64_t size_hint;   /* expected size, 0 where unknown: sizes the buffer */
+    const char *type;   /* media type, or NULL */
+    diskv_guard *guard; /* or NULL */
+    void *guard_ctx;    /* must live as long as the writer */
+    uint64_t size_hint; /* expected size, 0 where unknown: sizes the buffer */
 };
 
 /* --- Reading ---
@@ -137,8 +139,8 @@ int64_t diskv_writer_append(diskv_writer *writer, const void *data, size_t len);
 void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
 
 /* Makes what was appended the key's value, atomically. Whatever the outcome the writer can only be
- * closed afterwards. EPRECONDITION (or what the guard said) and every other error leave the old value,
- * except EINDOUBT. */
+ * closed afterwards. EPRECONDITION (or what the guard said) and every other error leave the old
+ * value, except EINDOUBT. */
 void diskv_writer_commit(diskv_writer *writer, diskv_done *done, void *ctx);
 
 /* After a successful commit: what was stored, and whether the key is new. */
@@ -155,21 +157,23 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
 
 /* --- Listing --- */
 
+/* The strings are "" where they are not wanted, never NULL. */
 struct diskv_list_options {
-    const char *from;      /* only what comes strictly after it in byte order; need not be a key */
+    const char *from; /* only what comes strictly after it in byte order; need not be a key */
     size_t from_len;
-    const char *prefix;    /* only keys that begin so */
+    const char *prefix; /* only keys that begin so */
     size_t prefix_len;
-    const char *delimiter; /* fold what follows its first occurrence after the prefix; "" for none */
+    const char
+        *delimiter; /* fold what follows its first occurrence after the prefix; "" for none */
     size_t delimiter_len;
-    size_t limit;          /* entries and folded prefixes together, 1 to 10000 */
+    size_t limit; /* entries and folded prefixes together, 1 to DISKV_LIST_MAX */
 };
 
 /* One item of a page, in byte order of `name`. */
 struct diskv_item {
     const char *name;
     size_t len;
-    bool is_prefix;         /* a folded prefix: no info */
+    bool is_prefix; /* a folded prefix: no info */
     struct diskv_info info;
 };
 
@@ -190,11 +194,11 @@ void diskv_page_free(struct diskv_page *page);
 /* --- Numbers --- */
 
 struct diskv_stats {
-    uint64_t keys;      /* in the index */
-    uint64_t foreign;   /* files that are no value, when their directories were last read */
-    uint64_t writes;    /* values committed since the store was opened */
+    uint64_t keys;    /* in the index */
+    uint64_t foreign; /* files that are no value, when their directories were last read */
+    uint64_t writes;  /* values committed since the store was opened */
     uint64_t erases;
-    uint64_t reads;     /* readers opened */
+    uint64_t reads; /* readers opened */
     uint64_t bytes_written;
     uint64_t bytes_read;
 };

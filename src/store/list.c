@@ -1,0 +1,232 @@
+#include "store.h"
+
+#include "buf.h"
+#include "util.h"
+
+/* A page ends early when its names take this much. */
+#define PAGE_TEXT_MAX (4 * 1024 * 1024)
+
+struct list {
+    diskv *store;
+    const struct diskv_list_options *options;
+    struct diskv_page **out;
+    diskv_done *done;
+    void *ctx;
+    struct job job;
+    struct index_cursor *cursor;
+    struct page *page;
+    struct buf gone; /* keys of the index that had no value, each with its NUL */
+};
+
+/* Names lie in one buffer, which may move while it grows: until the page is whole, items hold
+ * offsets. */
+struct page {
+    struct diskv_page page;
+    struct diskv_item *items;
+    size_t count, cap;
+    struct buf text;
+};
+
+void diskv_page_free(struct diskv_page *page)
+{
+    if (!page)
+        return;
+    struct page *p = container_of(page, struct page, page);
+    free(p->items);
+    buf_free(&p->text);
+    free(p);
+}
+
+static int page_add(struct page *p, const char *name, size_t len, const struct diskv_info *info)
+{
+    if (p->count == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 64;
+        struct diskv_item *items = reallocarray(p->items, cap, sizeof *items);
+        if (!items)
+            return DISKV_ENOMEM;
+        p->items = items;
+        p->cap = cap;
+    }
+    int rc = buf_add(&p->text, name, len);
+    if (rc)
+        return rc;
+    struct diskv_item *item = &p->items[p->count++];
+    *item = (struct diskv_item){.len = len, .is_prefix = !info};
+    if (info)
+        item->info = *info;
+    return 0;
+}
+
+static void page_finish(struct page *p, bool more)
+{
+    const char *name = p->text.data;
+    for (size_t i = 0; i < p->count; name += p->items[i++].len)
+        p->items[i].name = name;
+    p->page.items = p->items;
+    p->page.count = p->count;
+    if (more && p->count) {
+        p->page.next = p->items[p->count - 1].name;
+        p->page.next_len = p->items[p->count - 1].len;
+    }
+}
+
+/* Moves past every key that begins with `prefix`, which is not empty. */
+static int seek_past(struct list *l, const char *prefix, size_t len)
+{
+    char past[DISKV_KEY_MAX + 1];
+    memcpy(past, prefix, len);
+    past[len - 1]++; /* never 0xFF: keys and delimiters are UTF-8 */
+    return l->store->index->ops->cursor_seek(l->cursor, past, len);
+}
+
+/* Moves to the first key that can be on the page: after `from`, and not before `prefix`. */
+static int seek_first(struct list *l)
+{
+    const struct diskv_list_options *o = l->options;
+    const struct index_ops *ops = l->store->index->ops;
+    if (bytes_compare(o->from, o->from_len, o->prefix, o->prefix_len) < 0 || o->from_len == 0)
+        return ops->cursor_seek(l->cursor, o->prefix, o->prefix_len);
+    char after[DISKV_KEY_MAX + 2];
+    memcpy(after, o->from, o->from_len);
+    after[o->from_len] = '\0';
+    return ops->cursor_seek(l->cursor, after, o->from_len + 1);
+}
+
+/* The length of the folder that a key lies in: up to and with the first delimiter behind the
+ * prefix; 0 where it is folded into none. */
+static size_t folder_len(const struct diskv_list_options *o, const char *key, size_t len)
+{
+    if (o->delimiter_len == 0)
+        return 0;
+    const char *at =
+        memmem(key + o->prefix_len, len - o->prefix_len, o->delimiter, o->delimiter_len);
+    return at ? (size_t)(at - key) + o->delimiter_len : 0;
+}
+
+/* Remembers a key whose value is gone, to be dropped from the index once the cursor is closed. */
+static int gone_add(struct list *l, const char *key, size_t len)
+{
+    int rc = buf_add(&l->gone, key, len);
+    return rc ? rc : buf_add(&l->gone, "", 1);
+}
+
+/* Looks whether a key of the index has a value that can be listed. */
+static int value_look(struct list *l, const char *key, size_t len, struct diskv_info *info,
+                      bool *found)
+{
+    struct engine_info engine_info;
+    int rc = l->store->engine->ops->stat(l->store->engine, key, len, &engine_info);
+    *found = !rc;
+    if (!rc)
+        info_from_engine(&engine_info, info);
+    if (rc == DISKV_ENOTFOUND)
+        return gone_add(l, key, len);
+    return rc == DISKV_EACCESS ? 0 : rc; /* what nobody may read is not listed */
+}
+
+/* Fills the page; `*more` when something that would be on it has no room. */
+static int page_fill(struct list *l, bool *more)
+{
+    const struct diskv_list_options *o = l->options;
+    const struct index_ops *ops = l->store->index->ops;
+    int rc = seek_first(l);
+    while (!rc) {
+        const char *key;
+        size_t len;
+        ops->cursor_key(l->cursor, &key, &len);
+        if (len < o->prefix_len || memcmp(key, o->prefix, o->prefix_len) != 0)
+            return 0;
+        size_t folder = folder_len(o, key, len);
+        if (folder && bytes_compare(key, folder, o->from, o->from_len) <= 0) {
+            rc = seek_past(l, key, folder);
+            continue;
+        }
+        struct diskv_info info;
+        bool found;
+        rc = value_look(l, key, len, &info, &found);
+        if (!rc && found && (l->page->count == o->limit || l->page->text.len > PAGE_TEXT_MAX)) {
+            *more = true;
+            return 0;
+        }
+        if (!rc && found)
+            rc = page_add(l->page, key, folder ? folder : len, folder ? NULL : &info);
+        if (!rc)
+            rc = folder && found ? seek_past(l, key, folder) : ops->cursor_next(l->cursor);
+    }
+    return rc == DISKV_ENOTFOUND ? 0 : rc;
+}
+
+static void gone_drop(struct list *l)
+{
+    const char *key = l->gone.data;
+    const char *end = key ? key + l->gone.len : NULL;
+    for (; key != end; key += strlen(key) + 1)
+        if (index_check(l->store, key, strlen(key)))
+            return; /* met again by the next listing */
+}
+
+static int stale_sync(diskv *store)
+{
+    int rc = 0;
+    pthread_mutex_lock(&store->sync_lock);
+    if (atomic_exchange(&store->index_stale, false))
+        rc = index_sync(store, true);
+    if (rc)
+        atomic_store(&store->index_stale, true);
+    pthread_mutex_unlock(&store->sync_lock);
+    return rc ? DISKV_EUNAVAILABLE : 0;
+}
+
+static int page_make(struct list *l)
+{
+    int rc = stale_sync(l->store);
+    if (rc)
+        return rc;
+    l->page = calloc(1, sizeof *l->page);
+    if (!l->page)
+        return DISKV_ENOMEM;
+    rc = l->store->index->ops->cursor_open(l->store->index, &l->cursor);
+    if (rc)
+        return rc;
+    bool more = false;
+    rc = page_fill(l, &more);
+    l->store->index->ops->cursor_close(l->cursor);
+    gone_drop(l);
+    if (!rc)
+        page_finish(l->page, more);
+    return rc;
+}
+
+static void list_run(struct job *job)
+{
+    struct list *l = container_of(job, struct list, job);
+    int rc = page_make(l);
+    if (!rc)
+        *l->out = &l->page->page;
+    else if (l->page)
+        diskv_page_free(&l->page->page);
+    diskv_done *done = l->done;
+    void *ctx = l->ctx;
+    buf_free(&l->gone);
+    free(l);
+    done(ctx, rc);
+}
+
+void diskv_list(diskv *store, const struct diskv_list_options *options, struct diskv_page **out,
+                diskv_done *done, void *ctx)
+{
+    bool valid = options->limit >= 1 && options->limit <= DISKV_LIST_MAX &&
+                 options->from_len <= DISKV_KEY_MAX && options->prefix_len <= DISKV_KEY_MAX;
+    struct list *l = valid ? calloc(1, sizeof *l) : NULL;
+    if (!l) {
+        done(ctx, valid ? DISKV_ENOMEM : DISKV_EINVAL);
+        return;
+    }
+    l->store = store;
+    l->options = options;
+    l->out = out;
+    l->done = done;
+    l->ctx = ctx;
+    l->job.run = list_run;
+    workers_post(store->workers, &l->job);
+}

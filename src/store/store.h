@@ -1,0 +1,70 @@
+/* The parts of the store, the only layer that sees engine and index together. */
+#ifndef STORE_H
+#define STORE_H
+
+#include "diskv.h"
+#include "engine.h"
+#include "index.h"
+#include "workers.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct diskv {
+    int lock_fd; /* held while the directory is ours; -1 in memory */
+    struct workers *workers;
+    struct engine *engine;
+    struct index *index;
+    uint64_t max_value_bytes;
+
+    pthread_mutex_t sync_lock; /* one rescan at a time */
+    atomic_bool index_stale;   /* a change was not noted: rescan before the next listing */
+    atomic_ullong foreign;
+
+    atomic_ullong writes, erases, reads, bytes_written, bytes_read;
+};
+
+/* --- home.c --- */
+
+/* Opens directory `dir`, made where it is missing, and locks it: EBUSY where another process holds
+ * the lock. Sets the directory's descriptor and the one that holds the lock. */
+int home_open(const char *dir, int *dir_fd, int *lock_fd);
+
+/* --- record.c --- */
+
+/* The store's own record of a value it wrote, kept beside the file (`user.diskv`): a checksum of
+ * the bytes, and the entity tag that the value bears as long as size and mtime fit. */
+struct record {
+    uint8_t hash[16]; /* XXH3-128 of the bytes, canonical form */
+    uint64_t size;
+    struct timespec mtime;
+};
+
+/* The entity tag of bytes with this hash and this media type: the same on every server. */
+void record_etag(const uint8_t hash[static 16], const char *type,
+                 char etag[static DISKV_ETAG_MAX + 1]);
+
+/* Writes the record as JSON text of at most `size` bytes with its NUL. */
+int record_format(const struct record *record, const char *etag, char *out, size_t size);
+
+/* What an engine's info means. Nothing in it is trusted: a tag that does not fit the file is
+ * replaced by one made from the file's identity, a type that is no header value by "". */
+void info_from_engine(const struct engine_info *from, struct diskv_info *out);
+
+/* True where `type` may stand in a header field (RFC 9110, section 5.5) and fits. */
+bool type_valid(const char *type);
+
+/* --- sync.c --- */
+
+/* Brings the index in step with the files. Without `all`, a directory whose stamp is as noted is
+ * not read again. Waits for the disk. */
+int index_sync(diskv *store, bool all);
+
+/* Notes that a key was written or erased, as `rc` says; in doubt, or where the index fails, it is
+ * stale from then on. */
+void index_note(diskv *store, const char *key, size_t len, bool erased, int rc);
+
+/* Drops a key from the index if it has no value, and keeps it should one appear meanwhile. */
+int index_check(diskv *store, const char *key, size_t len);
+
+#endif
