@@ -1,0 +1,30 @@
+#include "serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void usage(FILE *out)
+{
+    fprintf(out, "Usage: diskv serve [OPTION]... DIR    serve a directory over HTTP\n"
+                 "       diskv serve --help             what the options are\n"
+                 "       diskv --version\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+    if (strcmp(command, "serve") == 0)
+        return serve_command(argc - 2, argv + 2);
+    if (strcmp(command, "--help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(command, "--version") == 0) {
+        printf("diskv %s\n", DISKV_VERSION);
+        return 0;
+    }
+    if (*command)
+        fprintf(stderr, "diskv: there is no command \"%s\"\n", command);
+    usage(stderr);
+    return 2;
+}
