@@ -7,23 +7,23 @@
 struct http_server;
 
 struct http_options {
-    const char *const *listen; /* "HOST:PORT", "[ADDRESS]:PORT" or "unix:PATH"; port 0 picks a free one */
+    const char *const *listen; /* "HOST:PORT", "[ADDRESS]:PORT", "unix:PATH"; port 0: a free one */
     size_t listen_count;
-    unsigned threads;          /* event loops */
-    unsigned max_connections;  /* further ones get a 503 and are closed */
-    unsigned idle_seconds;     /* a connection without a request is closed after so long */
-    unsigned request_seconds;  /* a request may take so long, and longer … */
-    uint64_t min_rate;         /* … by one second for each so many bytes of body that moved */
-    uint64_t max_value_bytes;  /* a longer body is refused before it is read; 0 for no limit */
+    unsigned threads;         /* event loops */
+    unsigned max_connections; /* further ones get a 503 and are closed */
+    unsigned idle_seconds;    /* a connection without a request is closed after so long */
+    unsigned request_seconds; /* a request may take so long, and longer … */
+    uint64_t min_rate;        /* … by one second for each so many bytes of body that moved */
+    uint64_t max_value_bytes; /* a longer body is refused before it is read; 0 for no limit */
 };
 
-/* Listens and serves `store`, which must outlive the server. What fails is logged: EINVAL for an address
- * that cannot be parsed or resolved, EUNAVAILABLE for one that cannot be listened on, ENOMEM. The
- * options' strings are needed during the call only. */
+/* Listens and serves `store`, which must outlive the server. What fails is logged: EINVAL for an
+ * address that cannot be parsed or resolved, EUNAVAILABLE for one that cannot be listened on,
+ * ENOMEM. The options' strings are needed during the call only. */
 int http_server_start(diskv *store, const struct http_options *options, struct http_server **out);
 
-/* The URL of a listener ("http://127.0.0.1:8080", "unix:/path"), with the port that was picked; NULL
- * past the last. Lives as long as the server. */
+/* The URL of a listener ("http://127.0.0.1:8080", "unix:/path"), with the port that was picked;
+ * NULL past the last. Lives as long as the server. */
 const char *http_server_url(const struct http_server *server, size_t listener);
 
 /* Stops accepting, answers what is in flight with `Connection: close`, and waits until it is done,

@@ -1,0 +1,85 @@
+#include "answer.h"
+#include "context.h"
+#include "date.h"
+#include "request.h"
+
+struct answer answer_response(struct MHD_Response *response)
+{
+    return (struct answer){.response = response, .broken = response == NULL};
+}
+
+/* libmicrohttpd only reads what it is to keep. */
+static struct MHD_Response *constant(const char *text, size_t len)
+{
+    return MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+}
+
+struct answer answer_empty(void)
+{
+    return answer_response(constant("", 0));
+}
+
+struct answer answer_text(const char *text, const char *type)
+{
+    struct answer a = answer_response(constant(text, strlen(text)));
+
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    return a;
+}
+
+struct answer answer_buf(struct buf *body, const char *type)
+{
+    size_t len = body->len;
+    char *data = buf_steal(body);
+    struct answer a =
+        answer_response(MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE));
+
+    if (a.response == NULL)
+        free(data);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    return a;
+}
+
+void answer_header(struct answer *a, const char *name, const char *value)
+{
+    if (!a->broken && MHD_add_response_header(a->response, name, value) != MHD_YES)
+        a->broken = true;
+}
+
+void answer_validators(struct answer *a, const struct diskv_info *info)
+{
+    char etag[DISKV_ETAG_MAX + 3], date[DATE_SIZE];
+
+    snprintf(etag, sizeof(etag), "\"%s\"", info->etag);
+    answer_header(a, MHD_HTTP_HEADER_ETAG, etag);
+    date_format(info->modified.tv_sec, date);
+    if (date[0] != '\0')
+        answer_header(a, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+}
+
+enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a)
+{
+    enum MHD_Result sent = MHD_NO;
+
+    if (atomic_load(&r->server->draining))
+        answer_header(a, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (!a->broken)
+        sent = MHD_queue_response(r->mhd, status, a->response);
+    if (a->response != NULL)
+        MHD_destroy_response(a->response);
+    return sent;
+}
+
+bool answer_is_printable(const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (*s < 0x20 || *s > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+const char *answer_type(const struct diskv_info *info)
+{
+    return info->type[0] != '\0' && answer_is_printable(info->type) ? info->type : ANSWER_BINARY;
+}

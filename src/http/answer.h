@@ -1,0 +1,42 @@
+/* Building an answer and sending it. */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include "buf.h"
+#include "diskv.h"
+#include <microhttpd.h>
+
+struct request;
+
+#define ANSWER_BINARY "application/octet-stream"
+
+/* An answer being built. A step that ran out of memory shows only when it is sent. */
+struct answer {
+    struct MHD_Response *response;
+    bool broken;
+};
+
+/* An answer without a body, with constant text, or with what a buffer holds, which is emptied. */
+struct answer answer_empty(void);
+struct answer answer_text(const char *text, const char *type);
+struct answer answer_buf(struct buf *body, const char *type);
+
+/* Takes over a response of libmicrohttpd's, NULL for out of memory. */
+struct answer answer_response(struct MHD_Response *response);
+
+void answer_header(struct answer *a, const char *name, const char *value);
+
+/* Adds ETag and Last-Modified. */
+void answer_validators(struct answer *a, const struct diskv_info *info);
+
+/* Sends and frees it. To be returned from a handler. */
+enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a);
+
+/* The media type to give for a value. What another program noted beside a file is not trusted to
+ * fit into a header. */
+const char *answer_type(const struct diskv_info *info);
+
+/* True for printable ASCII. */
+bool answer_is_printable(const char *s);
+
+#endif

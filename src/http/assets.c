@@ -1,0 +1,94 @@
+#include "assets.h"
+#include "answer.h"
+#include "handlers.h"
+#include "precondition.h"
+#include <assert.h>
+#include <strings.h>
+
+const struct asset *asset_find(const char *path, size_t len)
+{
+    for (size_t i = 0; i < asset_count; i++) {
+        if (strlen(assets[i].path) == len && memcmp(assets[i].path, path, len) == 0)
+            return &assets[i];
+    }
+    return NULL;
+}
+
+/* True when an Accept-Encoding names gzip with a weight that is not 0 (RFC 9110, section 12.5.3).
+ */
+static bool takes_gzip(const char *list)
+{
+    while (list != NULL && *list != '\0') {
+        size_t len;
+
+        list += strspn(list, " \t,");
+        len = strcspn(list, ",");
+        if (strncasecmp(list, "gzip", 4) == 0 && strcspn(list, " \t;,") == 4) {
+            const char *weight = memchr(list, '=', len);
+
+            return weight == NULL ||
+                   strspn(weight + 1, "0. \t") < len - (size_t)(weight + 1 - list);
+        }
+        list += len;
+    }
+    return false;
+}
+
+/* Both forms' answers, whatever their status. */
+static enum MHD_Result send_asset(struct request *r, unsigned status, const struct asset *asset,
+                                  bool gzip, struct answer *a)
+{
+    char etag[DISKV_ETAG_MAX + 3];
+
+    snprintf(etag, sizeof(etag), "\"%s%s\"", asset->etag, gzip ? "-gz" : "");
+    answer_header(a, MHD_HTTP_HEADER_ETAG, etag);
+    answer_header(a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    if (asset->gzip != NULL)
+        answer_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    return answer_send(r, status, a);
+}
+
+static enum MHD_Result send_content(struct request *r, const struct asset *asset, bool gzip)
+{
+    const unsigned char *data = gzip ? asset->gzip : asset->data;
+    size_t size = gzip ? asset->gzip_size : asset->size;
+    struct answer a = answer_response(
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT));
+
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, asset->type);
+    answer_header(&a, "Content-Security-Policy", "default-src 'self'");
+    answer_header(&a, "X-Content-Type-Options", "nosniff");
+    if (gzip)
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    return send_asset(r, MHD_HTTP_OK, asset, gzip, &a);
+}
+
+static enum MHD_Result asset_end(struct request *r)
+{
+    const struct asset *asset = asset_find(r->path, r->path_len);
+    const char *accepted =
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    struct diskv_info info = {0};
+    struct precondition p;
+    struct answer a;
+    unsigned status = 0;
+    bool gzip;
+
+    assert(asset != NULL); /* the route asked */
+    gzip = asset->gzip != NULL && takes_gzip(accepted);
+    snprintf(info.etag, sizeof(info.etag), "%s%s", asset->etag, gzip ? "-gz" : "");
+    if (precondition_read(r->mhd, &p) == 0) {
+        p.has_modified_since = false; /* an asset has an entity tag and no date */
+        p.has_unmodified_since = false;
+        status = precondition_check(&p, true, &info);
+    }
+    precondition_free(&p);
+    if (status == MHD_HTTP_PRECONDITION_FAILED)
+        return request_fail_rc(r, DISKV_EPRECONDITION);
+    if (status == 0)
+        return send_content(r, asset, gzip);
+    a = answer_empty();
+    return send_asset(r, MHD_HTTP_NOT_MODIFIED, asset, gzip, &a);
+}
+
+const struct handler asset_handler = {.end = asset_end};

@@ -1,0 +1,19 @@
+/* What the routes do; each is defined in the file that is named after it. */
+#ifndef HANDLERS_H
+#define HANDLERS_H
+
+#include "request.h"
+
+extern const struct handler get_handler;   /* GET, HEAD /keys/<key> */
+extern const struct handler meta_handler;  /* GET, HEAD /keys/<key>?meta */
+extern const struct handler put_handler;   /* PUT /keys/<key> */
+extern const struct handler erase_handler; /* DELETE /keys/<key> */
+extern const struct handler list_handler;  /* GET, HEAD /keys */
+extern const struct handler asset_handler; /* GET, HEAD / and the page's other files */
+
+/* In status.c. */
+extern const struct handler health_handler; /* GET, HEAD /healthz */
+extern const struct handler ready_handler;  /* GET, HEAD /readyz */
+extern const struct handler stats_handler;  /* GET, HEAD /stats */
+
+#endif

@@ -1,0 +1,117 @@
+#include "answer.h"
+#include "context.h"
+#include "handlers.h"
+#include "item.h"
+#include "json.h"
+#include "key.h"
+
+#define LIMIT_DEFAULT 1000
+#define LIMIT_MAX     10000
+
+struct list {
+    struct diskv_list_options options;
+    struct diskv_page *page;
+    bool listing;
+    char from[DISKV_KEY_MAX];
+    char prefix[DISKV_KEY_MAX];
+    char delimiter[DISKV_KEY_MAX];
+};
+
+static void list_begin(struct request *r)
+{
+    struct list *l = r->state;
+    struct diskv_list_options *o = &l->options;
+
+    o->from = l->from;
+    o->prefix = l->prefix;
+    o->delimiter = l->delimiter;
+    o->limit = LIMIT_DEFAULT;
+    if (query_text(r->query, "from", l->from, sizeof(l->from), &o->from_len) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "from takes at most 1000 bytes of UTF-8");
+    else if (query_text(r->query, "prefix", l->prefix, sizeof(l->prefix), &o->prefix_len) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "prefix takes at most 1000 bytes of UTF-8");
+    else if (query_text(r->query, "delimiter", l->delimiter, sizeof(l->delimiter),
+                        &o->delimiter_len) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "delimiter takes at most 1000 bytes of UTF-8");
+    else if (query_number(r->query, "limit", 1, LIMIT_MAX, &o->limit) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "limit takes a number from 1 to 10000");
+}
+
+/* Either the keys or the prefixes of a page, as the elements of an array. */
+static int print_items(struct buf *out, const struct diskv_page *page, bool prefixes)
+{
+    const char *separator = "";
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < page->count; i++) {
+        const struct diskv_item *item = &page->items[i];
+
+        if (item->is_prefix != prefixes)
+            continue;
+        rc = buf_add_str(out, separator);
+        if (rc == 0 && prefixes)
+            rc = json_string(out, item->name, item->len);
+        else if (rc == 0)
+            rc = item_print(out, item->name, item->len, &item->info);
+        separator = ",\n";
+    }
+    return rc;
+}
+
+static int print_page(struct buf *out, const struct diskv_page *page)
+{
+    int rc = buf_add_str(out, "{\"keys\":[");
+
+    if (rc == 0)
+        rc = print_items(out, page, false);
+    if (rc == 0)
+        rc = buf_add_str(out, "],\n\"prefixes\":[");
+    if (rc == 0)
+        rc = print_items(out, page, true);
+    if (rc == 0)
+        rc = buf_add_str(out, "]");
+    if (rc == 0 && page->next != NULL) {
+        rc = buf_add_str(out, ",\n\"next\":");
+        if (rc == 0)
+            rc = json_string(out, page->next, page->next_len);
+    }
+    return rc == 0 ? buf_add_str(out, "}\n") : rc;
+}
+
+static enum MHD_Result list_end(struct request *r)
+{
+    struct list *l = r->state;
+    struct buf text = {0};
+    struct answer a;
+    int rc = r->rc;
+
+    if (!l->listing) {
+        if (!request_wait(r))
+            return MHD_NO;
+        l->listing = true;
+        diskv_list(r->server->store, &l->options, &l->page, request_done, r);
+        return MHD_YES;
+    }
+    if (rc == 0)
+        rc = print_page(&text, l->page);
+    if (rc != 0) {
+        buf_free(&text);
+        return request_fail_rc(r, rc);
+    }
+    a = answer_buf(&text, "application/json");
+    return answer_send(r, MHD_HTTP_OK, &a);
+}
+
+static void list_close(struct request *r)
+{
+    struct list *l = r->state;
+
+    diskv_page_free(l->page);
+}
+
+const struct handler list_handler = {
+    .state_size = sizeof(struct list),
+    .begin = list_begin,
+    .end = list_end,
+    .close = list_close,
+};

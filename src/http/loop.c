@@ -1,0 +1,85 @@
+#include "loop.h"
+#include "log.h"
+#include "request.h"
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#define POOL_BYTES                                                                 \
+    (16 * 1024) /* per connection: zeroed on each request, so not more than needed \
+                 */
+
+static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
+{
+    (void)cls;
+    log_error("libmicrohttpd, %s:%u: %s", file, line, reason);
+    abort();
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = connection_open(
+            &server->connections,
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        return;
+    }
+    if (*context != NULL)
+        connection_close(&server->connections, *context);
+    atomic_fetch_sub(&server->connections.open, 1);
+}
+
+/* Leaves escapes as they are: the raw path is decoded once, by us. */
+static size_t unescape_nothing(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls;
+    (void)mhd;
+    return strlen(text);
+}
+
+int loop_start(struct http_server *server, struct MHD_Daemon **out)
+{
+    const struct http_options *limits = &server->limits;
+    unsigned longest = limits->idle_seconds > limits->request_seconds ? limits->idle_seconds
+                                                                      : limits->request_seconds;
+    /* Above our own deadlines, which come first; with no timeout half-closed sockets leak. */
+    unsigned timeout = longest < UINT_MAX / 2000 ? longest + 10 : UINT_MAX / 2000;
+
+    const struct MHD_OptionItem options[] = {
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->max_connections + 1, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)timeout, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_new, server},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_completed, server},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    MHD_set_panic_func(on_panic, NULL);
+    *out = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
+                                MHD_ALLOW_SUSPEND_RESUME,
+                            0, NULL, NULL, request_handle, server, MHD_OPTION_ARRAY, options,
+                            MHD_OPTION_END);
+    if (*out != NULL)
+        return 0;
+    log_error("cannot start an event loop: %s", strerror(errno));
+    return DISKV_EUNAVAILABLE;
+}
+
+bool loop_add(struct MHD_Daemon *loop, int fd, const void *address, unsigned address_len)
+{
+    if (MHD_add_connection(loop, fd, address, address_len) == MHD_YES)
+        return true;
+    log_warning("a connection is lost: %s", strerror(errno));
+    return false;
+}
+
+void loop_stop(struct MHD_Daemon *loop)
+{
+    MHD_stop_daemon(loop);
+}

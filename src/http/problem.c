@@ -1,0 +1,68 @@
+#include "problem.h"
+#include "date.h"
+#include "diskv.h"
+#include "json.h"
+#include "util.h"
+#include <microhttpd.h>
+
+/* The one list of statuses; what it does not name is a 500. */
+#define STATUSES(X)       \
+    X(ENOTFOUND, 404)     \
+    X(EPRECONDITION, 412) \
+    X(ENOSPACE, 507)      \
+    X(EUNAVAILABLE, 503)  \
+    X(EINDOUBT, 503)      \
+    X(ENOMEM, 503)        \
+    X(EKEY, 400)          \
+    X(EINVAL, 400)        \
+    X(ETOOLARGE, 413)     \
+    X(EMETADATA, 400)     \
+    X(ENOTSUP, 501)       \
+    X(EACCESS, 403)       \
+    X(ECONFLICT, 409)
+
+struct problem problem_of(int rc)
+{
+    struct problem problem = {.status = 500, .detail = diskv_strerror(rc)};
+
+    switch (rc) {
+#define STATUS_CASE(name, number) \
+    case DISKV_##name:            \
+        problem.status = number;  \
+        break;
+        STATUSES(STATUS_CASE)
+#undef STATUS_CASE
+    default:
+        break;
+    }
+    return problem;
+}
+
+int problem_body(const struct problem *problem, struct buf *out)
+{
+    int rc = buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
+                        MHD_get_reason_phrase_for(problem->status), problem->status);
+
+    if (rc == 0)
+        rc = json_string(out, problem->detail, strlen(problem->detail));
+    return rc == 0 ? buf_add_str(out, "}\n") : rc;
+}
+
+int problem_print(const struct problem *problem, struct buf *out)
+{
+    const char *retry = problem->status == 503 ? "Retry-After: " PROBLEM_RETRY_AFTER "\r\n" : "";
+    struct buf body = {0};
+    char date[DATE_SIZE];
+    int rc = problem_body(problem, &body);
+
+    if (rc == 0) {
+        date_format(time(NULL), date);
+        rc = buf_printf(out,
+                        "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n%s"
+                        "Content-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n\r\n%s",
+                        problem->status, MHD_get_reason_phrase_for(problem->status), date, retry,
+                        body.len, body.data);
+    }
+    buf_free(&body);
+    return rc;
+}

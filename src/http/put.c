@@ -1,0 +1,160 @@
+#include "answer.h"
+#include "buf.h"
+#include "context.h"
+#include "handlers.h"
+#include "precondition.h"
+
+struct put {
+    struct precondition precondition; /* the writer's guard looks at it */
+    diskv_writer *writer;
+    bool flushing;
+    bool committing;
+};
+
+/* Most clients that send conditions know that they may fail: where that shows now, without waiting,
+ * the body need not be sent. The guard decides in the end. */
+static bool fails_already(struct request *r, const struct precondition *p)
+{
+    diskv_reader *reader;
+    unsigned status;
+    int rc;
+
+    if (precondition_is_empty(p))
+        return false;
+    rc = diskv_reader_open_now(r->server->store, r->key, r->key_len, &reader);
+    if (rc != 0)
+        return rc == DISKV_ENOTFOUND && precondition_check(p, false, NULL) != 0;
+    status = precondition_check(p, false, diskv_reader_info(reader));
+    diskv_reader_close(reader);
+    return status != 0;
+}
+
+/* Reads and checks the headers, or refuses. */
+static bool read_headers(struct request *r, struct put *p, const char **type)
+{
+    uint64_t max = r->server->limits.max_value_bytes;
+
+    *type = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
+    else if (*type != NULL && (strlen(*type) > DISKV_TYPE_MAX || !answer_is_printable(*type)))
+        request_refuse(r, MHD_HTTP_BAD_REQUEST,
+                       "Content-Type takes at most 255 bytes of printable ASCII");
+    else if (precondition_read(r->mhd, &p->precondition) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST,
+                       "If-Match and If-None-Match take * or a list of quoted entity tags");
+    else if (max > 0 && r->framing.length > max)
+        request_refuse_rc(r, DISKV_ETOOLARGE);
+    else if (fails_already(r, &p->precondition))
+        request_refuse_rc(r, DISKV_EPRECONDITION);
+    return r->refusal.status == 0;
+}
+
+static void put_begin(struct request *r)
+{
+    struct put *p = r->state;
+    struct diskv_write_options options = {
+        .guard = precondition_guard,
+        .guard_ctx = &p->precondition,
+        .size_hint = r->framing.length,
+    };
+    int rc;
+
+    if (!request_read_key(r) || !read_headers(r, p, &options.type))
+        return;
+    if (precondition_is_empty(&p->precondition))
+        options.guard = NULL;
+    rc = diskv_writer_open(r->server->store, r->key, r->key_len, &options, &p->writer);
+    if (rc != 0)
+        request_refuse_rc(r, rc);
+}
+
+/* Nothing more will be written. */
+static enum MHD_Result give_up(struct request *r, struct put *p, int rc)
+{
+    diskv_writer_close(p->writer);
+    p->writer = NULL;
+    request_refuse_rc(r, rc);
+    return MHD_YES;
+}
+
+static enum MHD_Result put_body(struct request *r, const char *data, size_t *len)
+{
+    struct put *p = r->state;
+    int64_t taken;
+
+    if (p->flushing && r->rc != 0)
+        return give_up(r, p, r->rc);
+    p->flushing = false;
+    taken = diskv_writer_append(p->writer, data, *len);
+    if (taken < 0)
+        return give_up(r, p, (int)taken);
+    connection_moved(r->connection, (uint64_t)taken);
+    *len -= (size_t)taken;
+    if (*len == 0)
+        return MHD_YES;
+    if (!request_wait(r))
+        return MHD_NO;
+    p->flushing = true;
+    diskv_writer_flush(p->writer, request_done, r);
+    return MHD_YES;
+}
+
+/* The URL's path for a key: what RFC 3986 does not let stand in a segment is escaped. */
+static int print_location(struct buf *out, const char *key, size_t len)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-._~!$&'()*+,;=:@/";
+    int rc = buf_add_str(out, "/keys/");
+
+    for (size_t i = 0; rc == 0 && i < len; i++) {
+        if (memchr(plain, key[i], sizeof(plain) - 1) != NULL)
+            rc = buf_add(out, &key[i], 1);
+        else
+            rc = buf_printf(out, "%%%02X", (unsigned char)key[i]);
+    }
+    return rc;
+}
+
+static enum MHD_Result answer_stored(struct request *r, const struct put *p)
+{
+    struct answer a = answer_empty();
+    struct buf location = {0};
+
+    answer_validators(&a, diskv_writer_info(p->writer));
+    if (!diskv_writer_created(p->writer))
+        return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
+    if (print_location(&location, r->key, r->key_len) == 0)
+        answer_header(&a, MHD_HTTP_HEADER_LOCATION, location.data);
+    buf_free(&location);
+    return answer_send(r, MHD_HTTP_CREATED, &a);
+}
+
+static enum MHD_Result put_end(struct request *r)
+{
+    struct put *p = r->state;
+
+    if (p->committing)
+        return r->rc == 0 ? answer_stored(r, p) : request_fail_rc(r, r->rc);
+    if (!request_wait(r))
+        return MHD_NO;
+    p->committing = true;
+    diskv_writer_commit(p->writer, request_done, r);
+    return MHD_YES;
+}
+
+static void put_close(struct request *r)
+{
+    struct put *p = r->state;
+
+    diskv_writer_close(p->writer);
+    precondition_free(&p->precondition);
+}
+
+const struct handler put_handler = {
+    .state_size = sizeof(struct put),
+    .begin = put_begin,
+    .body = put_body,
+    .end = put_end,
+    .close = put_close,
+};

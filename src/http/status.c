@@ -1,0 +1,46 @@
+#include "answer.h"
+#include "context.h"
+#include "handlers.h"
+#include <inttypes.h>
+
+static enum MHD_Result health_end(struct request *r)
+{
+    struct answer a = answer_text("ok\n", "text/plain");
+
+    return answer_send(r, MHD_HTTP_OK, &a);
+}
+
+static enum MHD_Result ready_end(struct request *r)
+{
+    if (atomic_load(&r->server->draining))
+        return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping");
+    return health_end(r);
+}
+
+static enum MHD_Result stats_end(struct request *r)
+{
+    struct http_server *server = r->server;
+    struct diskv_stats s;
+    struct buf text = {0};
+    struct answer a;
+    int rc;
+
+    diskv_stats(server->store, &s);
+    rc =
+        buf_printf(&text,
+                   "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
+                   ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
+                   ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
+                   ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64 "}\n",
+                   (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
+                   atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
+                   s.bytes_read, s.bytes_written);
+    if (rc != 0)
+        return request_fail_rc(r, rc);
+    a = answer_buf(&text, "application/json");
+    return answer_send(r, MHD_HTTP_OK, &a);
+}
+
+const struct handler health_handler = {.end = health_end};
+const struct handler ready_handler = {.end = ready_end};
+const struct handler stats_handler = {.end = stats_end};
