@@ -13,7 +13,7 @@
 #define BATCH_MAX 128
 
 /* How often a change starts over when other programs remove directories under it. */
-#define TRIES_MAX 100
+#define TRIES_MAX 10000
 
 static struct fs *op_fs(const struct engine_op *op)
 {

@@ -15,22 +15,23 @@ struct layout {
     const char *name; /* as `--layout` spells it */
 
     /* Writes the path of a valid key, relative and NUL-terminated, to `path` (LAYOUT_PATH_SIZE
-     * bytes). Distinct keys have distinct paths, none leaves the directory, none is in `.diskv`, and
-     * no component is LAYOUT_VALUE_NAME. Returns 0 or EKEY. */
+     * bytes). Distinct keys have distinct paths, none leaves the directory, none is in `.diskv`,
+     * and no component is LAYOUT_VALUE_NAME. Returns 0 or EKEY. */
     int (*to_path)(const char *key, size_t len, char *path);
 
-    /* The inverse. A `path` that ends in `/%value` has the key of the directory it lies in. Writes the
-     * key, NUL-terminated, to `key` (DISKV_KEY_MAX + 1 bytes), its length to `*len`. ENOTFOUND where
-     * `path` is no key's: the file is foreign. */
+    /* The inverse. A `path` that ends in `/%value` has the key of the directory it lies in. Writes
+     * the key, NUL-terminated, to `key` (DISKV_KEY_MAX + 1 bytes), its length to `*len`. ENOTFOUND
+     * where `path` is no key's: the file is foreign. */
     int (*to_key)(const char *path, char *key, size_t *len);
 
-    /* The bytes that every key whose file lies in or below directory `dir` begins with (DISKV_KEY_MAX +
-     * 1 bytes at `prefix`); "" is the base directory. The one key that may lie in `dir` without
-     * that prefix is the directory's own (`dir/%value`). ENOTFOUND where no key's file can be below
-     * `dir`: it is foreign. */
+    /* The bytes that every key whose file lies in or below directory `dir` begins with
+     * (DISKV_KEY_MAX + 1 bytes at `prefix`); "" is the base directory. The one key that may lie in
+     * `dir` without that prefix is the directory's own (`dir/%value`). ENOTFOUND where no key's
+     * file can be below `dir`: it is foreign. */
     int (*dir_prefix)(const char *dir, char *prefix, size_t *len);
 
-    /* True when keys that go on with a `/` after a directory's prefix lie in directories below it. */
+    /* True when keys that go on with a `/` after a directory's prefix lie in directories below it.
+     */
     bool nested;
 };
 

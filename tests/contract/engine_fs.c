@@ -1,0 +1,327 @@
+/* What the engine of plain files owes beyond the contract: where the files lie, and manners towards
+ * what other programs put beside them. */
+#include "engine_helpers.h"
+#include "layout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct engine *engine;
+    struct workers *workers;
+    char dir[64];
+    int fd;
+};
+
+static int engine_start(struct fixture *f)
+{
+    if (workers_new(4, &f->workers))
+        return -1;
+    return engine_fs_open(f->fd, &layout_path, DISKV_SYNC_NONE, f->workers, &f->engine);
+}
+
+static void engine_stop(struct fixture *f)
+{
+    workers_free(f->workers);
+    f->engine->ops->free(f->engine);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    snprintf(f->dir, sizeof f->dir, "/var/tmp/diskv-test.XXXXXX");
+    if (!mkdtemp(f->dir))
+        return -1;
+    f->fd = open(f->dir, O_RDONLY | O_DIRECTORY);
+    return engine_start(f);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    engine_stop(f);
+    close(f->fd);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", f->dir);
+    int rc = system(command);
+    free(f);
+    return rc;
+}
+
+static int put(struct fixture *f, const char *key, const char *value)
+{
+    return engine_put(f->engine, key, strlen(key), value, strlen(value), (struct engine_commit){0},
+                      NULL);
+}
+
+static int erase(struct fixture *f, const char *key)
+{
+    return engine_erase_wait(f->engine, key, strlen(key), NULL, NULL);
+}
+
+static mode_t file_type(struct fixture *f, const char *path)
+{
+    struct stat st;
+    return fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & S_IFMT;
+}
+
+static void assert_file(struct fixture *f, const char *path, const char *expected)
+{
+    char text[64] = "";
+    int fd = openat(f->fd, path, O_RDONLY | O_NOFOLLOW);
+    assert_true(fd >= 0);
+    assert_true(read(fd, text, sizeof text - 1) >= 0);
+    close(fd);
+    assert_string_equal(text, expected);
+}
+
+static void file_write(struct fixture *f, const char *path, const char *text)
+{
+    int fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void assert_value(struct fixture *f, const char *key, const char *expected)
+{
+    char *value = engine_get(f->engine, key, strlen(key));
+    if (expected) {
+        assert_non_null(value);
+        assert_string_equal(value, expected);
+    } else {
+        assert_null(value);
+    }
+    free(value);
+}
+
+static size_t entries(struct fixture *f, const char *path)
+{
+    int fd = openat(f->fd, path, O_RDONLY | O_DIRECTORY);
+    DIR *dir = fdopendir(fd);
+    size_t n = 0;
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n - 2;
+}
+
+static void each_value_is_one_plain_file(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *key, *path;
+    } files[] = {
+        {"photo.jpg", "photo.jpg"},
+        {"docs/2024/plan.txt", "docs/2024/plan.txt"},
+        {"100%", "100%25"},
+        {"x/..", "x/%2E%2E"},
+        {".diskv", "%2Ediskv"},
+        {"x//y", "x/%_/y"},
+        {"z/", "z/%_"},
+        {"tab\there", "tab%09here"},
+    };
+    for (size_t i = 0; i < array_len(files); i++) {
+        assert_int_equal(put(f, files[i].key, files[i].key), 0);
+        assert_file(f, files[i].path, files[i].key);
+    }
+}
+
+static void metadata_rides_in_extended_attributes(void **state)
+{
+    struct fixture *f = *state;
+    const struct engine_commit commit = {.type = "text/css", .record = "{\"x\":1}"};
+    char value[64] = "", path[128];
+    assert_int_equal(engine_put(f->engine, "k", 1, "v", 1, commit, NULL), 0);
+    snprintf(path, sizeof path, "%s/k", f->dir);
+    assert_int_equal(getxattr(path, "user.mime_type", value, sizeof value), 8);
+    assert_string_equal(value, "text/css");
+    assert_int_equal(getxattr(path, "user.diskv", value, sizeof value), 7);
+}
+
+static void a_value_moves_into_the_directory_that_takes_its_name(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "a", "one"), 0);
+    assert_int_equal(put(f, "a/b", "two"), 0);
+    assert_file(f, "a/%value", "one");
+    assert_file(f, "a/b", "two");
+    assert_int_equal(put(f, "a", "three"), 0);
+    assert_file(f, "a/%value", "three");
+    assert_int_equal(erase(f, "a"), 0);
+    assert_value(f, "a", NULL);
+    assert_file(f, "a/b", "two");
+}
+
+static void directories_go_with_their_last_value_and_no_sooner(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "a/b/c/d", "1"), 0);
+    assert_int_equal(put(f, "a/x", "2"), 0);
+    assert_int_equal(erase(f, "a/b/c/d"), 0);
+    assert_int_equal(file_type(f, "a/b"), 0);
+    assert_int_equal(file_type(f, "a/x"), S_IFREG);
+    file_write(f, "a/other program's %", "foreign");
+    assert_int_equal(erase(f, "a/x"), 0);
+    assert_int_equal(file_type(f, "a"), S_IFDIR);
+}
+
+static void what_another_program_writes_is_true_at_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "k", "ours"), 0);
+    file_write(f, "k", "theirs");
+    assert_value(f, "k", "theirs");
+    assert_int_equal(mkdirat(f->fd, "d", 0777), 0);
+    file_write(f, "d/new", "by hand");
+    assert_value(f, "d/new", "by hand");
+    assert_int_equal(unlinkat(f->fd, "k", 0), 0);
+    assert_value(f, "k", NULL);
+}
+
+static void links_and_special_files_are_never_read_replaced_or_erased(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_info info;
+    assert_int_equal(symlinkat("/etc/passwd", f->fd, "link"), 0);
+    assert_int_equal(symlinkat("/tmp", f->fd, "linkdir"), 0);
+    assert_int_equal(mkfifoat(f->fd, "fifo", 0666), 0);
+    static const char *const keys[] = {"link", "fifo", "linkdir", "linkdir/x", "link/x"};
+    for (size_t i = 0; i < array_len(keys); i++) {
+        assert_value(f, keys[i], NULL);
+        assert_int_equal(f->engine->ops->stat(f->engine, keys[i], strlen(keys[i]), &info),
+                         DISKV_ENOTFOUND);
+        assert_int_equal(erase(f, keys[i]), DISKV_ENOTFOUND);
+        assert_int_equal(put(f, keys[i], "x"), DISKV_ECONFLICT);
+    }
+    assert_int_equal(put(f, "fifo/x", "x"), DISKV_ECONFLICT);
+    assert_int_equal(file_type(f, "link"), S_IFLNK);
+    assert_int_equal(file_type(f, "linkdir"), S_IFLNK);
+    assert_int_equal(file_type(f, "fifo"), S_IFIFO);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+}
+
+static int count_key(void *ctx, const char *key, size_t len)
+{
+    (void)key;
+    (void)len;
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void files_that_are_no_keys_are_counted_as_foreign(void **state)
+{
+    struct fixture *f = *state;
+    int keys = 0;
+    const struct engine_visitor visitor = {&keys, count_key, count_key};
+    struct engine_place place;
+    assert_int_equal(put(f, "k", "v"), 0);
+    file_write(f, "bad%zz", "");
+    file_write(f, "bad\xff", "");
+    file_write(f, "%value", "");
+    assert_int_equal(symlinkat("k", f->fd, "link"), 0);
+    assert_int_equal(f->engine->ops->scan(f->engine, "", &visitor, &place), 0);
+    assert_int_equal(keys, 1);
+    assert_int_equal(place.foreign, 4);
+}
+
+static void a_changed_directory_has_another_stamp(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_place before, after;
+    assert_int_equal(put(f, "d/k", "v"), 0);
+    do { /* a directory gets a stamp only when its time is past */
+        usleep(50000);
+        assert_int_equal(f->engine->ops->stamp(f->engine, "d", &before), 0);
+    } while (before.stamp_len == 0);
+    assert_int_equal(put(f, "d/l", "v"), 0);
+    assert_int_equal(f->engine->ops->stamp(f->engine, "d", &after), 0);
+    assert_true(after.stamp_len == 0 || memcmp(before.stamp, after.stamp, before.stamp_len) != 0);
+}
+
+static void what_a_crash_left_in_tmp_goes_at_the_start(void **state)
+{
+    struct fixture *f = *state;
+    engine_stop(f);
+    file_write(f, ".diskv/tmp/77.1", "half");
+    assert_int_equal(mkdirat(f->fd, ".diskv/tmp/77.2", 0777), 0);
+    file_write(f, ".diskv/tmp/77.2/%value", "aside");
+    assert_int_equal(engine_start(f), 0);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+}
+
+static void nothing_is_left_in_tmp(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_writer *w;
+    assert_int_equal(put(f, "a", "1"), 0);
+    assert_int_equal(put(f, "a/b", "2"), 0);
+    assert_int_equal(f->engine->ops->begin(f->engine, "x", 1, &w), 0);
+    assert_int_equal(engine_write_wait(w, "data", 4), 0);
+    assert_int_equal(entries(f, ".diskv/tmp"), 1);
+    f->engine->ops->abort(w);
+    engine_stop(f);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+    assert_int_equal(engine_start(f), 0);
+}
+
+static atomic_bool removing;
+
+static void *remove_directories(void *arg)
+{
+    const struct fixture *f = arg;
+    while (atomic_load(&removing)) {
+        unlinkat(f->fd, "d/e/f", AT_REMOVEDIR);
+        unlinkat(f->fd, "d/e", AT_REMOVEDIR);
+        unlinkat(f->fd, "d", AT_REMOVEDIR);
+    }
+    return NULL;
+}
+
+static void a_write_succeeds_while_another_program_removes_its_directories(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    atomic_store(&removing, true);
+    assert_int_equal(pthread_create(&thread, NULL, remove_directories, f), 0);
+    int failed = 0;
+    for (int i = 0; i < 500 && !failed; i++) {
+        failed = put(f, "d/e/f/k", "v");
+        if (!failed)
+            failed = erase(f, "d/e/f/k");
+    }
+    atomic_store(&removing, false);
+    pthread_join(thread, NULL);
+    assert_string_equal(failed ? diskv_strerror(failed) : "", "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        CASE(each_value_is_one_plain_file),
+        CASE(metadata_rides_in_extended_attributes),
+        CASE(a_value_moves_into_the_directory_that_takes_its_name),
+        CASE(directories_go_with_their_last_value_and_no_sooner),
+        CASE(what_another_program_writes_is_true_at_once),
+        CASE(links_and_special_files_are_never_read_replaced_or_erased),
+        CASE(files_that_are_no_keys_are_counted_as_foreign),
+        CASE(a_changed_directory_has_another_stamp),
+        CASE(what_a_crash_left_in_tmp_goes_at_the_start),
+        CASE(nothing_is_left_in_tmp),
+        CASE(a_write_succeeds_while_another_program_removes_its_directories),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* Every call that storage depends on fails in turn: an error comes back, the old value stands,
+ * nothing leaks and nothing is left behind. */
+#include "engine_helpers.h"
+#include "layout.h"
+#include "sys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static atomic_int calls_left; /* until the one that fails; 0 for none */
+static atomic_int fault_errno;
+static atomic_bool fault_hit;
+
+static bool fault(void)
+{
+    if (atomic_load(&calls_left) == 0 || atomic_fetch_sub(&calls_left, 1) != 1)
+        return false;
+    atomic_store(&fault_hit, true);
+    return true;
+}
+
+#define WRAP(type, name, parameters, arguments)                                \
+    type __real_##name parameters;                                             \
+    type __wrap_##name parameters;                                             \
+    type __wrap_##name parameters                                              \
+    {                                                                          \
+        return fault() ? -atomic_load(&fault_errno) : __real_##name arguments; \
+    }
+
+WRAP(int, sys_open_beneath, (int fd, const char *path, int flags, mode_t mode),
+     (fd, path, flags, mode))
+WRAP(int64_t, sys_pwrite, (int fd, const void *buf, size_t len, uint64_t offset),
+     (fd, buf, len, offset))
+WRAP(int, sys_fsync, (int fd), (fd))
+WRAP(int, sys_mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
+WRAP(int, sys_linkat, (int from_fd, const char *from, int to_fd, const char *to),
+     (from_fd, from, to_fd, to))
+WRAP(int, sys_renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
+     (from_fd, from, to_fd, to, flags))
+WRAP(int, sys_unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
+WRAP(int, sys_fsetxattr, (int fd, const char *name, const void *value, size_t len),
+     (fd, name, value, len))
+WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
+WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
+
+struct world {
+    char dir[64];
+    int fd;
+    struct workers *workers;
+    struct engine *engine;
+};
+
+static void world_start(struct world *w)
+{
+    assert_int_equal(workers_new(2, &w->workers), 0);
+    assert_int_equal(engine_fs_open(w->fd, &layout_path, DISKV_SYNC_ALWAYS, w->workers, &w->engine),
+                     0);
+}
+
+static void world_stop(struct world *w)
+{
+    workers_free(w->workers);
+    w->engine->ops->free(w->engine);
+}
+
+static int put(struct world *w, const char *key, const char *value)
+{
+    const struct engine_commit commit = {.type = "text/plain", .record = "{}"};
+    return engine_put(w->engine, key, strlen(key), value, strlen(value), commit, NULL);
+}
+
+static int erase(struct world *w, const char *key)
+{
+    return engine_erase_wait(w->engine, key, strlen(key), NULL, NULL);
+}
+
+static void world_new(struct world *w)
+{
+    snprintf(w->dir, sizeof w->dir, "/var/tmp/diskv-test.XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    w->fd = open(w->dir, O_RDONLY | O_DIRECTORY);
+    world_start(w);
+    assert_int_equal(put(w, "a", "old"), 0);
+    assert_int_equal(put(w, "d/k", "old"), 0);
+}
+
+static void world_free(struct world *w)
+{
+    world_stop(w);
+    close(w->fd);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", w->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static size_t entries(int dir_fd, const char *path)
+{
+    size_t n = 0;
+    int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY);
+    DIR *dir = fdopendir(fd);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* The key's value is `expected`, NULL for none. */
+static bool value_is(struct world *w, const char *key, const char *expected)
+{
+    char *value = engine_get(w->engine, key, strlen(key));
+    bool is = expected ? value && strcmp(value, expected) == 0 : !value;
+    free(value);
+    return is;
+}
+
+/* A change of `key` from `old` to `new`, NULL for none. */
+struct change {
+    const char *key, *old, *new;
+};
+
+static int change_make(struct world *w, const struct change *c)
+{
+    return c->new ? put(w, c->key, c->new) : erase(w, c->key);
+}
+
+/* Makes the change with its n-th call failing; false when it has fewer calls. */
+static bool fail_nth(const struct change *c, int n, int error, int expected)
+{
+    struct world w;
+    world_new(&w);
+    size_t descriptors = entries(AT_FDCWD, "/proc/self/fd");
+    atomic_store(&fault_hit, false);
+    atomic_store(&fault_errno, error);
+    atomic_store(&calls_left, n);
+    int rc = change_make(&w, c);
+    atomic_store(&calls_left, 0);
+    bool hit = atomic_load(&fault_hit);
+    assert_true(rc == 0 || rc == expected || rc == DISKV_EINDOUBT);
+    if (!hit)
+        assert_int_equal(rc, 0);
+    if (rc == 0)
+        assert_true(value_is(&w, c->key, c->new));
+    else if (rc == DISKV_EINDOUBT)
+        assert_true(value_is(&w, c->key, c->new) || value_is(&w, c->key, c->old));
+    else
+        assert_true(value_is(&w, c->key, c->old));
+    assert_true(strcmp(c->key, "d/k") == 0 || value_is(&w, "d/k", "old"));
+    assert_true(strcmp(c->key, "a") == 0 || value_is(&w, "a", "old"));
+    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
+    world_stop(&w);
+    world_start(&w);
+    assert_int_equal(entries(w.fd, ".diskv/tmp"), 2);
+    bool erased = !c->new &&value_is(&w, c->key, NULL);
+    assert_int_equal(change_make(&w, c), erased ? DISKV_ENOTFOUND : 0);
+    world_free(&w);
+    return hit;
+}
+
+static void fail_each(const struct change *c, int least)
+{
+    int n = 1;
+    while (fail_nth(c, n, EIO, DISKV_EIO))
+        n++;
+    assert_true(n > least);
+    for (n = 1; fail_nth(c, n, ENOSPC, DISKV_ENOSPACE);)
+        n++;
+}
+
+static void a_write_over_a_value(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){"d/k", "old", "new"}, 8);
+}
+
+static void a_write_into_new_directories(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){"x/y/z", NULL, "new"}, 15);
+}
+
+static void a_write_below_a_value(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){"a/b/c", NULL, "new"}, 20);
+}
+
+static void an_erase(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){"d/k", "old", NULL}, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_over_a_value),
+        cmocka_unit_test(a_write_into_new_directories),
+        cmocka_unit_test(a_write_below_a_value),
+        cmocka_unit_test(an_erase),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

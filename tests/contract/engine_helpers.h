@@ -1,0 +1,149 @@
+/* Engine operations that wait for their completion. */
+#ifndef ENGINE_HELPERS_H
+#define ENGINE_HELPERS_H
+
+#include "engine.h"
+#include "util.h"
+
+#include <semaphore.h>
+
+struct waiter {
+    sem_t done;
+    int rc;
+};
+
+struct op_open {
+    struct engine_open open;
+    struct waiter waiter;
+};
+struct op_read {
+    struct engine_read read;
+    struct waiter waiter;
+};
+struct op_write {
+    struct engine_write write;
+    struct waiter waiter;
+};
+struct op_commit {
+    struct engine_commit commit;
+    struct waiter waiter;
+};
+struct op_erase {
+    struct engine_erase erase;
+    struct waiter waiter;
+};
+
+#define WAITER_DONE(type, member)                                  \
+    static void type##_done(struct engine_op *op, int rc)          \
+    {                                                              \
+        struct type *o = container_of(op, struct type, member.op); \
+        o->waiter.rc = rc;                                         \
+        sem_post(&o->waiter.done);                                 \
+    }
+WAITER_DONE(op_open, open)
+WAITER_DONE(op_read, read)
+WAITER_DONE(op_write, write)
+WAITER_DONE(op_commit, commit)
+WAITER_DONE(op_erase, erase)
+
+static inline int waiter_wait(struct waiter *w)
+{
+    while (sem_wait(&w->done))
+        ;
+    sem_destroy(&w->done);
+    return w->rc;
+}
+
+static inline int engine_open_wait(struct engine *e, const char *key, size_t len,
+                                   struct engine_reader **out)
+{
+    struct op_open o = {.open = {.op.done = op_open_done, .key = key, .len = len}};
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->open(e, &o.open);
+    int rc = waiter_wait(&o.waiter);
+    *out = o.open.reader;
+    return rc;
+}
+
+static inline int engine_read_wait(struct engine_reader *r, void *buf, size_t len, uint64_t offset,
+                                   size_t *got)
+{
+    struct op_read o = {
+        .read = {.op.done = op_read_done, .reader = r, .buf = buf, .len = len, .offset = offset}};
+    sem_init(&o.waiter.done, 0, 0);
+    r->engine->ops->read(&o.read);
+    int rc = waiter_wait(&o.waiter);
+    *got = o.read.got;
+    return rc;
+}
+
+static inline int engine_write_wait(struct engine_writer *w, const void *data, size_t len)
+{
+    struct op_write o = {
+        .write = {.op.done = op_write_done, .writer = w, .data = data, .len = len}};
+    sem_init(&o.waiter.done, 0, 0);
+    w->engine->ops->write(&o.write);
+    return waiter_wait(&o.waiter);
+}
+
+static inline int engine_commit_wait(struct engine_writer *w, struct engine_commit commit,
+                                     bool *created)
+{
+    struct op_commit o = {.commit = commit};
+    o.commit.op.done = op_commit_done;
+    o.commit.writer = w;
+    if (!o.commit.type)
+        o.commit.type = "";
+    if (!o.commit.record)
+        o.commit.record = "";
+    sem_init(&o.waiter.done, 0, 0);
+    w->engine->ops->commit(&o.commit);
+    int rc = waiter_wait(&o.waiter);
+    if (created)
+        *created = o.commit.created;
+    return rc;
+}
+
+static inline int engine_put(struct engine *e, const char *key, size_t len, const void *data,
+                             size_t size, struct engine_commit commit, bool *created)
+{
+    struct engine_writer *w;
+    int rc = e->ops->begin(e, key, len, &w);
+    if (rc)
+        return rc;
+    rc = size ? engine_write_wait(w, data, size) : 0;
+    if (rc) {
+        e->ops->abort(w);
+        return rc;
+    }
+    return engine_commit_wait(w, commit, created);
+}
+
+static inline int engine_erase_wait(struct engine *e, const char *key, size_t len,
+                                    engine_guard *guard, void *ctx)
+{
+    struct op_erase o = {
+        .erase = {
+            .op.done = op_erase_done, .key = key, .len = len, .guard = guard, .guard_ctx = ctx}};
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->erase(e, &o.erase);
+    return waiter_wait(&o.waiter);
+}
+
+/* The whole value as text for free(), or NULL. */
+static inline char *engine_get(struct engine *e, const char *key, size_t len)
+{
+    struct engine_reader *r;
+    if (engine_open_wait(e, key, len, &r))
+        return NULL;
+    size_t size = (size_t)r->info.size, got = 0;
+    char *text = calloc(1, size + 1);
+    if (engine_read_wait(r, text, size, 0, &got) || got != size) {
+        free(text);
+        text = NULL;
+    }
+    e->ops->close(r);
+    return text;
+}
+
+#endif
