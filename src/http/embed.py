@@ -1,6 +1,7 @@
 """Writes the page's files as C tables (assets.h): embed.py OUTPUT ROOT FILE…"""
 import gzip
 import hashlib
+import os
 import pathlib
 import sys
 
@@ -26,7 +27,7 @@ def asset(number, root, file):
     """The C text of a file's tables, and its row."""
     data = file.read_bytes()
     packed = gzip.compress(data, 9, mtime=0)
-    path = file.relative_to(root).as_posix()
+    path = os.path.relpath(file, root)
     path = "" if path == "index.html" else path
     etag = hashlib.sha256(data).hexdigest()[:24]
     tables, gzipped = table(f"data_{number}", data), "NULL, 0"

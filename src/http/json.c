@@ -56,11 +56,9 @@ int json_time(struct buf *out, const struct timespec *time)
         strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
         return buf_add_str(out, "null");
     if (time->tv_nsec > 0) {
-        int len =
-            snprintf(decimals, sizeof(decimals), ".%09u", (unsigned)time->tv_nsec % 1000000000);
-
-        while (decimals[len - 1] == '0')
-            decimals[--len] = '\0';
+        snprintf(decimals, sizeof(decimals), ".%09u", (unsigned)time->tv_nsec % 1000000000);
+        for (size_t len = strlen(decimals); len > 0 && decimals[len - 1] == '0'; len--)
+            decimals[len - 1] = '\0';
     }
     return buf_printf(out, "\"%s%sZ\"", seconds, decimals);
 }
