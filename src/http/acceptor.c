@@ -53,7 +53,7 @@ static void refuse(struct acceptor *a, int fd)
     const struct problem problem = {.status = 503, .detail = "too many connections"};
     struct buf answer = {0};
 
-    if (problem_print(&problem, &answer) == 0 &&
+    if (problem_print(&problem, NULL, &answer) == 0 &&
         send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_info("a refused connection was gone already");
     buf_free(&answer);

@@ -15,6 +15,8 @@ struct body {
 
 static size_t block_bytes(const struct diskv_info *info)
 {
+    if (info->size == 0)
+        return 1; /* libmicrohttpd wants some */
     return info->size < BLOCK_BYTES ? (size_t)info->size : BLOCK_BYTES;
 }
 

@@ -1,6 +1,8 @@
 #include "connection.h"
 #include <sys/socket.h>
 
+#define GONE_MS 900 /* less than a second, so that the next scan tells */
+
 int64_t clock_ms(void)
 {
     struct timespec now;
@@ -56,8 +58,15 @@ void connection_close(struct connections *all, struct connection *c)
 void connection_begin(struct connection *c)
 {
     c->moved = 0;
+    c->is_received = false;
     c->since_ms = clock_ms();
-    c->state = CONNECTION_BUSY;
+    c->state = CONNECTION_RECEIVING;
+}
+
+void connection_received(struct connection *c)
+{
+    c->is_received = true;
+    c->state = CONNECTION_ANSWERING;
 }
 
 void connection_end(struct connection *c)
@@ -77,7 +86,7 @@ void connection_go_on(struct connection *c)
     if (c->state != CONNECTION_WAITING)
         return;
     c->since_ms += clock_ms() - c->waiting_since_ms;
-    c->state = CONNECTION_BUSY;
+    c->state = c->is_received ? CONNECTION_ANSWERING : CONNECTION_RECEIVING;
 }
 
 void connection_moved(struct connection *c, uint64_t bytes)
@@ -85,19 +94,36 @@ void connection_moved(struct connection *c, uint64_t bytes)
     atomic_fetch_add_explicit(&c->moved, bytes, memory_order_relaxed);
 }
 
-static bool is_late(const struct connection *c, const struct http_options *limits, int64_t now)
+static bool is_late(const struct connection *c, enum connection_state state,
+                    const struct http_options *limits, int64_t now)
 {
-    enum connection_state state = c->state;
     uint64_t seconds = limits->idle_seconds;
 
     if (state == CONNECTION_WAITING)
         return false;
-    if (state == CONNECTION_BUSY) {
+    if (state != CONNECTION_IDLE) {
         seconds = limits->request_seconds;
         if (limits->min_rate > 0)
             seconds += c->moved / limits->min_rate;
     }
     return now - c->since_ms > (int64_t)seconds * 1000;
+}
+
+/* libmicrohttpd does not notice a client that ends right behind the last bytes it read. Here it
+ * shows as an end that nothing was read before for a second, in the middle of a request. */
+static bool is_gone(struct connection *c, enum connection_state state, int64_t now)
+{
+    char byte;
+
+    if (state != CONNECTION_RECEIVING || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
+        c->gone_since_ms = 0;
+        return false;
+    }
+    if (c->gone_since_ms == 0 || c->gone_moved != c->moved) {
+        c->gone_since_ms = now;
+        c->gone_moved = c->moved;
+    }
+    return now - c->gone_since_ms >= GONE_MS;
 }
 
 void connections_cut_late(struct connections *all, const struct http_options *limits)
@@ -106,7 +132,9 @@ void connections_cut_late(struct connections *all, const struct http_options *li
 
     pthread_mutex_lock(&all->lock);
     for (struct connection *c = all->first; c != NULL; c = c->next) {
-        if (is_late(c, limits, now))
+        enum connection_state state = c->state;
+
+        if (is_late(c, state, limits, now) || is_gone(c, state, now))
             shutdown(c->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&all->lock);

@@ -11,9 +11,10 @@
 #include <stdatomic.h>
 
 enum connection_state {
-    CONNECTION_IDLE,    /* between requests, or while a request's first line arrives */
-    CONNECTION_BUSY,    /* has a request */
-    CONNECTION_WAITING, /* has a request that waits for the store: never cut */
+    CONNECTION_IDLE,      /* between requests, or while a request's first line arrives */
+    CONNECTION_RECEIVING, /* the rest of a request arrives */
+    CONNECTION_ANSWERING, /* all of a request is there */
+    CONNECTION_WAITING,   /* a request waits for the store: never cut */
 };
 
 /* Written by its loop, read by whoever scans. */
@@ -25,6 +26,9 @@ struct connection {
     _Atomic int64_t since_ms; /* when it fell idle or its request began, less the time of waits */
     _Atomic uint64_t moved;   /* bytes of body, both ways */
     int64_t waiting_since_ms;
+    bool is_received;      /* all of the request is there */
+    int64_t gone_since_ms; /* for the scan: when its client was first seen to have ended; 0: not */
+    uint64_t gone_moved;   /* … and what had moved by then */
 };
 
 struct connections {
@@ -41,16 +45,17 @@ void connections_destroy(struct connections *all);
 struct connection *connection_open(struct connections *all, int fd);
 void connection_close(struct connections *all, struct connection *c);
 
-/* A request begins and ends; waits for the store and goes on; has moved some bytes of body. To be
- * called by the connection's loop. */
+/* A request begins, is there as a whole, and ends; waits for the store and goes on; has moved some
+ * bytes of body. To be called by the connection's loop. */
 void connection_begin(struct connection *c);
+void connection_received(struct connection *c);
 void connection_end(struct connection *c);
 void connection_wait(struct connection *c);
 void connection_go_on(struct connection *c);
 void connection_moved(struct connection *c, uint64_t bytes);
 
-/* Shuts down the sockets of those that missed their deadline, of the idle, or of all but those that
- * wait for the store. Thread-safe. */
+/* Shuts down the sockets of those that missed their deadline or whose client went away within a
+ * request, of the idle, or of all but those that wait for the store. Thread-safe. */
 void connections_cut_late(struct connections *all, const struct http_options *limits);
 void connections_cut_idle(struct connections *all);
 void connections_cut(struct connections *all);

@@ -31,7 +31,11 @@ static bool answer_whole(diskv_reader *reader, struct answer *out)
 
     if (size > SMALL_BYTES)
         return false;
-    data = malloc(size > 0 ? (size_t)size : 1);
+    if (size == 0) {
+        *out = answer_empty();
+        return true;
+    }
+    data = malloc((size_t)size);
     if (data == NULL || diskv_reader_read_now(reader, data, (size_t)size, 0) != (int64_t)size) {
         free(data);
         return false;
@@ -48,7 +52,7 @@ static enum MHD_Result answer_value(struct request *r, struct get *g)
     struct diskv_info info = *diskv_reader_info(g->opening.reader);
     struct answer a;
 
-    if (!answer_whole(g->opening.reader, &a)) {
+    if (r->is_head || !answer_whole(g->opening.reader, &a)) {
         a = body_answer(r, g->opening.reader);
         g->opening.reader = NULL;
     }

@@ -48,21 +48,23 @@ int problem_body(const struct problem *problem, struct buf *out)
     return rc == 0 ? buf_add_str(out, "}\n") : rc;
 }
 
-int problem_print(const struct problem *problem, struct buf *out)
+int problem_print(const struct problem *problem, const char *allow, struct buf *out)
 {
-    const char *retry = problem->status == 503 ? "Retry-After: " PROBLEM_RETRY_AFTER "\r\n" : "";
     struct buf body = {0};
     char date[DATE_SIZE];
     int rc = problem_body(problem, &body);
 
-    if (rc == 0) {
-        date_format(time(NULL), date);
-        rc = buf_printf(out,
-                        "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n%s"
-                        "Content-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n\r\n%s",
-                        problem->status, MHD_get_reason_phrase_for(problem->status), date, retry,
+    date_format(time(NULL), date);
+    if (rc == 0)
+        rc = buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\n", problem->status,
+                        MHD_get_reason_phrase_for(problem->status), date);
+    if (rc == 0 && problem->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        rc = buf_add_str(out, "Retry-After: " PROBLEM_RETRY_AFTER "\r\n");
+    if (rc == 0 && allow != NULL)
+        rc = buf_printf(out, "Allow: %s\r\n", allow);
+    if (rc == 0)
+        rc = buf_printf(out, "Content-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n\r\n%s",
                         body.len, body.data);
-    }
     buf_free(&body);
     return rc;
 }

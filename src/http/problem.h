@@ -16,8 +16,8 @@ struct problem problem_of(int rc);
 int problem_body(const struct problem *problem, struct buf *out);
 
 /* Appends a whole HTTP/1.1 answer that closes the connection, for where libmicrohttpd takes none.
- */
-int problem_print(const struct problem *problem, struct buf *out);
+ * `allow` is the value of its Allow header, NULL for none. */
+int problem_print(const struct problem *problem, const char *allow, struct buf *out);
 
 #define PROBLEM_TYPE        "application/problem+json"
 #define PROBLEM_RETRY_AFTER "1" /* seconds, sent with each 503 */

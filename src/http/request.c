@@ -84,11 +84,22 @@ void request_refuse_rc(struct request *r, int rc)
     r->refusal = problem_of(rc);
 }
 
+/* The value of the Allow header that the problem goes with, NULL for none. */
+static const char *allow_of(const struct request *r, const struct problem *problem,
+                            char text[ROUTE_ALLOW_SIZE])
+{
+    if (problem->status != MHD_HTTP_METHOD_NOT_ALLOWED)
+        return NULL;
+    route_allow(r->allow, text);
+    return text;
+}
+
 static enum MHD_Result answer_problem(struct request *r, const struct problem *problem)
 {
+    char text[ROUTE_ALLOW_SIZE];
+    const char *allow = allow_of(r, problem, text);
     struct buf body = {0};
     struct answer a;
-    char allow[ROUTE_ALLOW_SIZE];
 
     if (problem_body(problem, &body) != 0) {
         buf_free(&body);
@@ -97,10 +108,8 @@ static enum MHD_Result answer_problem(struct request *r, const struct problem *p
     a = answer_buf(&body, PROBLEM_TYPE);
     if (problem->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         answer_header(&a, MHD_HTTP_HEADER_RETRY_AFTER, PROBLEM_RETRY_AFTER);
-    if (problem->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        route_allow(r->allow, allow);
+    if (allow != NULL)
         answer_header(&a, MHD_HTTP_HEADER_ALLOW, allow);
-    }
     return answer_send(r, problem->status, &a);
 }
 
@@ -130,11 +139,12 @@ bool request_read_key(struct request *r)
  * while: a socket closed with unread data in it takes the answer along. */
 static enum MHD_Result answer_raw(struct request *r)
 {
+    char allow[ROUTE_ALLOW_SIZE];
     struct buf text = {0};
     int fd = r->connection->fd;
     ssize_t sent = -1;
 
-    if (problem_print(&r->refusal, &text) == 0)
+    if (problem_print(&r->refusal, allow_of(r, &r->refusal, allow), &text) == 0)
         sent = send(fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     buf_free(&text);
     if (sent < 0)
@@ -177,6 +187,7 @@ static enum MHD_Result begin(struct request *r, const char *url, const char *met
 
     if (status != 0)
         return request_fail(r, status, detail); /* in the first call, which closes the connection */
+    r->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     r->path = r->framing.target;
     r->path_len = strcspn(r->path, "?");
     r->query = r->path[r->path_len] == '?' ? r->path + r->path_len + 1 : NULL;
@@ -219,6 +230,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
     }
     if (*len > 0)
         return take_body(r, data, len);
+    connection_received(r->connection);
     if (r->answered_raw)
         return MHD_NO;
     return r->refusal.status != 0 ? answer_problem(r, &r->refusal) : r->handler->end(r);

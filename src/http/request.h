@@ -42,6 +42,7 @@ struct request {
     char *key;         /* as decoded; has room for all of the target */
     size_t key_len;
     unsigned allow; /* the methods that its path takes, a set of `enum method` */
+    bool is_head;
     bool begun;
     bool answered_raw;       /* by ourselves: what still comes is thrown away */
     int64_t linger_until_ms; /* but not for longer */
