@@ -1,0 +1,105 @@
+"""Storage that refuses: a full disk, a directory that may not be written."""
+import json
+import os
+import subprocess
+import tempfile
+from contextlib import contextmanager
+
+from diskvtest import DISKV, Server, curl, main, skip, test
+
+
+@contextmanager
+def small_disk(kind):
+    """A mounted file system of 24 MiB."""
+    with tempfile.TemporaryDirectory() as work:
+        disk = f"{work}/disk"
+        os.mkdir(disk)
+        command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk]
+        if kind == "ext4":
+            with open(f"{work}/image", "wb") as image:
+                image.truncate(24 << 20)
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", f"{work}/image"], check=True)
+            command = ["mount", "-o", "loop", f"{work}/image", disk]
+        if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+            skip(f"cannot mount {kind} here")
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+
+def check_full_disk(kind):
+    with small_disk(kind) as disk, Server(dir=f"{disk}/data") as s:
+        old = os.urandom(1 << 20)
+        assert curl("-T", "-", f"{s.url}/keys/dir/k", input=old).status == 201
+        big = os.urandom(40 << 20)
+        for args in (["-T", "-"], ["-X", "PUT", "-H", "Expect:", "--data-binary", "@-"]):
+            answer = curl(*args, f"{s.url}/keys/dir/k", input=big)
+            assert answer.status == 507, answer
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert json.loads(answer.body)["status"] == 507
+        assert curl(f"{s.url}/keys/dir/k").body == old
+        assert os.listdir(f"{s.dir}/.diskv/tmp") == []
+        while (status := curl("-T", "-", f"{s.url}/keys/fill/{os.urandom(8).hex()}", input=old).status) == 201:
+            pass
+        assert status == 507
+        assert curl("-X", "DELETE", f"{s.url}/keys/dir/k").status == 204
+        assert curl("-T", "-", f"{s.url}/keys/again", input=old[:1000]).status == 201
+        page = json.loads(curl(f"{s.url}/keys?limit=10000").body)
+        keys = {entry["key"] for entry in page["keys"]}
+        assert keys == {"again"} | {f"fill/{name}" for name in os.listdir(f"{s.dir}/fill")}
+
+
+@test
+def a_full_tmpfs_is_507_and_the_old_value_stands():
+    check_full_disk("tmpfs")
+
+
+@test
+def a_full_ext4_is_507_and_the_old_value_stands():
+    check_full_disk("ext4")
+
+
+@contextmanager
+def unwritable(directory):
+    """Root may write whatever the mode says, but not what is immutable."""
+    if os.getuid():
+        os.chmod(directory, 0o555)
+    elif subprocess.run(["chattr", "+i", directory], stderr=subprocess.DEVNULL, check=False).returncode:
+        skip("this file system has no immutable directories")
+    try:
+        yield
+    finally:
+        if os.getuid():
+            os.chmod(directory, 0o755)
+        else:
+            subprocess.run(["chattr", "-i", directory], check=True)
+
+
+@test
+def a_directory_that_cannot_be_written_is_403_and_its_values_are_served():
+    with Server() as s:
+        assert curl("-T", "-", f"{s.url}/keys/d/k", input=b"old").status == 201
+        with unwritable(f"{s.dir}/d"):
+            for answer in (curl("-T", "-", f"{s.url}/keys/d/k", input=b"new"),
+                           curl("-T", "-", f"{s.url}/keys/d/other", input=b"new"),
+                           curl("-X", "DELETE", f"{s.url}/keys/d/k")):
+                assert answer.status == 403, answer
+                assert answer.headers["content-type"] == "application/problem+json"
+            assert curl(f"{s.url}/keys/d/k").body == b"old"
+        assert os.listdir(f"{s.dir}/.diskv/tmp") == []
+        assert curl("-T", "-", f"{s.url}/keys/d/k", input=b"new").status == 204
+
+
+@test
+def a_base_directory_that_cannot_be_written_is_said_at_the_start():
+    with tempfile.TemporaryDirectory() as directory, unwritable(directory):
+        done = subprocess.run([DISKV, "serve", "--listen", "127.0.0.1:0", directory],
+                              capture_output=True, timeout=30, check=False)
+        assert done.returncode == 1
+        assert done.stdout == b""
+        assert directory.encode() in done.stderr and b"cannot" in done.stderr, done.stderr
+
+
+if __name__ == "__main__":
+    main()
