@@ -1,8 +1,8 @@
-/* An ordered set of keys, and a few notes kept and lost together with it. The index is a cache of the
- * truth, which is the files: it may be thrown away at any time.
+/* An ordered set of keys, and a few notes kept and lost together with it. The index is a cache of
+ * the truth, which is the files: it may be thrown away at any time.
  *
- * Keys are valid diskv keys; order is that of their bytes. Every function may be called by any thread
- * at any time, a cursor by one at a time. All return 0 or an error of diskv's table. */
+ * Keys are valid diskv keys; order is that of their bytes. Every function may be called by any
+ * thread at any time, a cursor by one at a time. All return 0 or an error of diskv's table. */
 #ifndef INDEX_H
 #define INDEX_H
 
@@ -57,10 +57,12 @@ struct index_ops {
 
     void (*cursor_close)(struct index_cursor *cursor);
 
-    /* Notes: name to value. `get` writes at most INDEX_NOTE_VALUE_MAX bytes; ENOTFOUND. Setting what is
-     * there replaces it, `erase` of what is not there is no error. `each` visits all in byte order of
-     * the names until `visit` returns non-zero, which it returns; the visitor must not call the index. */
-    int (*note_get)(struct index *index, const char *name, size_t name_len, void *value, size_t *len);
+    /* Notes: name to value. `get` writes at most INDEX_NOTE_VALUE_MAX bytes; ENOTFOUND. Setting
+     * what is there replaces it, `erase` of what is not there is no error. `each` visits all, in no
+     * order, until `visit` returns non-zero, which it returns; the visitor must not call the
+     * index. */
+    int (*note_get)(struct index *index, const char *name, size_t name_len, void *value,
+                    size_t *len);
     int (*note_set)(struct index *index, const char *name, size_t name_len, const void *value,
                     size_t len);
     int (*note_erase)(struct index *index, const char *name, size_t name_len);
@@ -73,9 +75,10 @@ struct index_ops {
 /* In memory, gone with the process. */
 int index_memory_new(struct index **out);
 
-/* LMDB in directory `dir`, made where it is missing. `*fresh` says whether the index is empty because
- * it was missing, damaged, of another format or left by another boot of the machine. What is damaged
- * is found by a child process that reads all of it, and removed. One process at a time. */
+/* LMDB in directory `dir`, made (not its parents) where it is missing. `*fresh` says whether the
+ * index is empty because it was missing, damaged, of another format or left by another boot of the
+ * machine. What is there is read by a child process, which damage may crash, and copied: opening
+ * takes time and space in proportion to it. One process at a time. */
 int index_lmdb_open(const char *dir, bool *fresh, struct index **out);
 
 #endif
