@@ -22,6 +22,10 @@ void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd)
     r->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     memcpy(r->target, uri, size);
+    /* The query is ours to read: thousands of arguments would fill libmicrohttpd's pool. */
+    char *query = strchr((char *)(uintptr_t)uri, '?');
+    if (query != NULL && query[1] != '\0')
+        query[1] = '\0';
     r->key = r->target + size;
     if (r->connection != NULL)
         connection_begin(r->connection);
