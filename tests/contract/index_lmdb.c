@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#define KEYS  1000 /* numbers of keys; those that 3 divides are erased again */
+#define KEYS  400 /* numbers of keys; those that 3 divides are erased again */
 #define NOTES 40
 #define PAGE  4096
 
