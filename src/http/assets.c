@@ -34,33 +34,29 @@ static bool takes_gzip(const char *list)
     return false;
 }
 
-/* Both forms' answers, whatever their status. */
+/* A 304 bears the same Content-Length as the 200, which is why it gets the content too. */
 static enum MHD_Result send_asset(struct request *r, unsigned status, const struct asset *asset,
-                                  bool gzip, struct answer *a)
-{
-    char etag[DISKV_ETAG_MAX + 3];
-
-    snprintf(etag, sizeof(etag), "\"%s%s\"", asset->etag, gzip ? "-gz" : "");
-    answer_header(a, MHD_HTTP_HEADER_ETAG, etag);
-    answer_header(a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-    if (asset->gzip != NULL)
-        answer_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    return answer_send(r, status, a);
-}
-
-static enum MHD_Result send_content(struct request *r, const struct asset *asset, bool gzip)
+                                  bool gzip)
 {
     const unsigned char *data = gzip ? asset->gzip : asset->data;
     size_t size = gzip ? asset->gzip_size : asset->size;
     struct answer a = answer_response(
         MHD_create_response_from_buffer(size, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT));
+    char etag[DISKV_ETAG_MAX + 3];
 
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, asset->type);
-    answer_header(&a, "Content-Security-Policy", "default-src 'self'");
-    answer_header(&a, "X-Content-Type-Options", "nosniff");
-    if (gzip)
-        answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    return send_asset(r, MHD_HTTP_OK, asset, gzip, &a);
+    snprintf(etag, sizeof(etag), "\"%s%s\"", asset->etag, gzip ? "-gz" : "");
+    answer_header(&a, MHD_HTTP_HEADER_ETAG, etag);
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    if (asset->gzip != NULL)
+        answer_header(&a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    if (status == MHD_HTTP_OK) {
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, asset->type);
+        answer_header(&a, "Content-Security-Policy", "default-src 'self'");
+        answer_header(&a, "X-Content-Type-Options", "nosniff");
+        if (gzip)
+            answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    }
+    return answer_send(r, status, &a);
 }
 
 static enum MHD_Result asset_end(struct request *r)
@@ -70,7 +66,6 @@ static enum MHD_Result asset_end(struct request *r)
         MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     struct diskv_info info = {0};
     struct precondition p;
-    struct answer a;
     unsigned status = 0;
     bool gzip;
 
@@ -85,10 +80,7 @@ static enum MHD_Result asset_end(struct request *r)
     precondition_free(&p);
     if (status == MHD_HTTP_PRECONDITION_FAILED)
         return request_fail_rc(r, DISKV_EPRECONDITION);
-    if (status == 0)
-        return send_content(r, asset, gzip);
-    a = answer_empty();
-    return send_asset(r, MHD_HTTP_NOT_MODIFIED, asset, gzip, &a);
+    return send_asset(r, status != 0 ? status : MHD_HTTP_OK, asset, gzip);
 }
 
 const struct handler asset_handler = {.end = asset_end};

@@ -115,7 +115,8 @@ static bool is_gone(struct connection *c, enum connection_state state, int64_t n
 {
     char byte;
 
-    if (state != CONNECTION_RECEIVING || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
+    if (state == CONNECTION_WAITING || state == CONNECTION_ANSWERING ||
+        recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
         c->gone_since_ms = 0;
         return false;
     }

@@ -47,15 +47,22 @@ static bool answer_whole(diskv_reader *reader, struct answer *out)
     return true;
 }
 
+/* The value as an answer that streams; its size shows even where no body goes out. */
+static struct answer take_body(struct request *r, struct get *g)
+{
+    struct answer a = body_answer(r, g->opening.reader);
+
+    g->opening.reader = NULL;
+    return a;
+}
+
 static enum MHD_Result answer_value(struct request *r, struct get *g)
 {
     struct diskv_info info = *diskv_reader_info(g->opening.reader);
     struct answer a;
 
-    if (r->is_head || !answer_whole(g->opening.reader, &a)) {
-        a = body_answer(r, g->opening.reader);
-        g->opening.reader = NULL;
-    }
+    if (r->is_head || !answer_whole(g->opening.reader, &a))
+        a = take_body(r, g);
     answer_validators(&a, &info);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, answer_type(&info));
     answer_header(&a, MHD_HTTP_HEADER_ACCEPT_RANGES, "none");
@@ -63,23 +70,28 @@ static enum MHD_Result answer_value(struct request *r, struct get *g)
     return answer_send(r, MHD_HTTP_OK, &a);
 }
 
+/* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
+static enum MHD_Result answer_not_modified(struct request *r, struct get *g)
+{
+    struct diskv_info info = *diskv_reader_info(g->opening.reader);
+    struct answer a = take_body(r, g);
+
+    answer_validators(&a, &info);
+    return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
+}
+
 static enum MHD_Result get_end(struct request *r)
 {
     struct get *g = r->state;
-    const struct diskv_info *info;
-    struct answer a;
     int rc = opening_go_on(r, &g->opening);
 
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
     if (rc != 0)
         return request_fail_rc(r, rc);
-    info = diskv_reader_info(g->opening.reader);
-    switch (precondition_check(&g->precondition, true, info)) {
+    switch (precondition_check(&g->precondition, true, diskv_reader_info(g->opening.reader))) {
     case MHD_HTTP_NOT_MODIFIED:
-        a = answer_empty();
-        answer_validators(&a, info);
-        return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
+        return answer_not_modified(r, g);
     case MHD_HTTP_PRECONDITION_FAILED:
         return request_fail_rc(r, DISKV_EPRECONDITION);
     default:

@@ -1,0 +1,204 @@
+"""PUT stores a value: sized or chunked, conditionally, refused early, never by halves."""
+import os
+import socket
+import threading
+
+from diskvtest import Server, curl, main, raw, test
+
+
+def put(s, key, body, *options):
+    return curl("-T", "-", *options, f"{s.url}/keys/{key}", input=body)
+
+
+def get(s, key):
+    return curl(f"{s.url}/keys/{key}")
+
+
+@test
+def a_new_key_is_201_with_its_location_and_an_old_one_204():
+    with Server() as s:
+        first, second = put(s, "a/b%20c%2Fd?", b"one"), put(s, "a/b%20c/d", b"two")
+        assert (first.status, first.headers["location"]) == (201, "/keys/a/b%20c/d")
+        assert (second.status, "location" in second.headers) == (204, False)
+        assert get(s, "a/b%20c/d").body == b"two"
+
+
+@test
+def both_answers_bear_the_validators_that_a_get_bears():
+    with Server() as s:
+        for _ in range(2):
+            stored, read = put(s, "a", os.urandom(10)).headers, get(s, "a").headers
+            assert stored["etag"] == read["etag"] and stored["etag"].startswith('"')
+            assert stored["last-modified"] == read["last-modified"]
+
+
+@test
+def sized_and_chunked_bodies_of_all_sizes_come_back_whole():
+    with Server() as s:
+        for size in (0, 1, 8191, 65536, 65537, 1 << 20, (1 << 20) + 1, 5_000_000):
+            body = os.urandom(size)
+            path = os.path.join(s.dir, "..", "body")
+            with open(path, "wb") as file:
+                file.write(body)
+            assert curl("-T", path, f"{s.url}/keys/sized").status in (201, 204)
+            assert put(s, "chunked", body).status in (201, 204)
+            assert get(s, "sized").body == body
+            assert get(s, "chunked").body == body
+
+
+@test
+def a_body_may_come_in_chunks_of_one_byte():
+    with Server() as s:
+        body = b"".join(b"1\r\n%c\r\n" % c for c in b"hello") + b"0\r\n\r\n"
+        answer = raw(s.port, b"PUT /keys/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                             b"Transfer-Encoding: chunked\r\n\r\n" + body)
+        assert answer.startswith(b"HTTP/1.1 201 "), answer
+        assert get(s, "a").body == b"hello"
+
+
+@test
+def the_media_type_is_kept_and_goes_with_the_value():
+    with Server() as s:
+        put(s, "a", b"1", "-H", "Content-Type: text/x; a=b")
+        assert get(s, "a").headers["content-type"] == "text/x; a=b"
+        put(s, "a", b"2")
+        assert get(s, "a").headers["content-type"] == "application/octet-stream"
+
+
+@test
+def a_media_type_that_is_too_long_or_not_ascii_is_400():
+    with Server() as s:
+        for value in ("x" * 256, "tëxt/plain"):
+            answer = put(s, "a", b"1", "-H", f"Content-Type: {value}")
+            assert answer.status == 400 and b"Content-Type" in answer.body
+        assert put(s, "a", b"1", "-H", "Content-Type: " + "x" * 255).status == 201
+
+
+@test
+def a_part_of_a_value_cannot_be_put():
+    with Server() as s:
+        assert put(s, "a", b"1", "-H", "Content-Range: bytes 0-0/9").status == 400
+        assert get(s, "a").status == 404
+
+
+@test
+def if_none_match_star_creates_only():
+    with Server() as s:
+        assert put(s, "a", b"1", "-H", "If-None-Match: *").status == 201
+        assert put(s, "a", b"2", "-H", "If-None-Match: *").status == 412
+        assert get(s, "a").body == b"1"
+
+
+@test
+def if_match_replaces_only_what_it_names():
+    with Server() as s:
+        assert put(s, "a", b"0", "-H", "If-Match: *").status == 412
+        old = put(s, "a", b"1").headers["etag"]
+        new = put(s, "a", b"2", "-H", f'If-Match: "x", {old}').headers["etag"]
+        assert put(s, "a", b"3", "-H", f"If-Match: {old}").status == 412
+        assert put(s, "a", b"3", "-H", f"If-Match: W/{new}").status == 412
+        assert get(s, "a").body == b"2"
+        assert put(s, "a", b"3", "-H", "If-Match: *").status == 204
+
+
+@test
+def if_unmodified_since_is_honoured_unless_if_match_is_there():
+    long_ago = "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"
+    with Server() as s:
+        etag = put(s, "a", b"1").headers["etag"]
+        assert put(s, "a", b"2", "-H", long_ago).status == 412
+        assert put(s, "a", b"2", "-H", long_ago, "-H", f"If-Match: {etag}").status == 204
+
+
+@test
+def a_list_of_entity_tags_that_is_none_is_400():
+    with Server() as s:
+        for value in ("abc", '"a" "b"', '"a', "*, *", '"a", *', 'w/"a"', ","):
+            for name in ("If-Match", "If-None-Match"):
+                answer = put(s, "a", b"1", "-H", f"{name}: {value}")
+                assert answer.status == 400, (name, value, answer.status)
+        assert get(s, "a").status == 404
+
+
+@test
+def of_racing_creations_exactly_one_wins():
+    with Server() as s:
+        statuses = []
+        racers = [threading.Thread(target=lambda body: statuses.append(
+            (put(s, "a", body, "-H", "If-None-Match: *").status, body)), args=[b"%d" % i])
+            for i in range(16)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        winners = [body for status, body in statuses if status == 201]
+        assert sorted(status for status, _ in statuses) == [201] + [412] * 15
+        assert get(s, "a").body == winners[0]
+
+
+def head_only(s, *headers):
+    """What comes back for the headers of a PUT of a gigabyte whose body is never sent."""
+    lines = [b"PUT /keys/a HTTP/1.1", b"Host: h", b"Content-Length: 1073741824", *headers]
+    return raw(s.port, b"\r\n".join(lines) + b"\r\n\r\n", timeout=1)
+
+
+@test
+def a_refusal_comes_before_the_body_where_the_client_waits():
+    expect = b"Expect: 100-continue"
+    with Server("--max-value-bytes", 2000000000) as s:
+        put(s, "a", b"1")
+        assert head_only(s, expect, b"If-None-Match: *").startswith(b"HTTP/1.1 412 ")
+        assert head_only(s, expect, b"If-Match: broken").startswith(b"HTTP/1.1 400 ")
+        assert head_only(s, expect).startswith(b"HTTP/1.1 100 ")
+    with Server("--max-value-bytes", 1000) as s:
+        assert head_only(s, expect).startswith(b"HTTP/1.1 413 ")
+
+
+@test
+def a_refusal_comes_before_a_long_body_even_where_the_client_does_not_wait():
+    with Server("--max-value-bytes", 1000) as s:
+        assert head_only(s).startswith(b"HTTP/1.1 413 ")
+
+
+@test
+def a_value_over_the_limit_is_413_whatever_its_framing_and_the_old_one_stays():
+    with Server("--max-value-bytes", 100000) as s:
+        assert put(s, "a", b"x" * 100000).status == 201
+        for size in (100001, 500000, 20_000_000):
+            path = os.path.join(s.dir, "..", "body")
+            with open(path, "wb") as file:
+                file.truncate(size)
+            for options in ([], ["-H", "Expect:"]):
+                assert curl("-T", path, *options, f"{s.url}/keys/a").status == 413
+                assert put(s, "a", b"\0" * size, *options).status == 413
+        assert get(s, "a").body == b"x" * 100000
+
+
+@test
+def a_connection_goes_on_after_a_short_body_was_refused():
+    with Server() as s:
+        answer = raw(s.port, b"PUT /keys/ HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+                             b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"ok\n"), answer
+
+
+@test
+def an_upload_that_is_cut_off_changes_nothing():
+    heads = (b"Content-Length: 1000000", b"Transfer-Encoding: chunked")
+    with Server() as s:
+        put(s, "a", b"old")
+        for key in ("a", "b"):
+            for head in heads:
+                for body in (b"", b"5\r\nhel", b"1000\r\n" + b"x" * 4096 + b"\r\n"):
+                    with socket.create_connection(("127.0.0.1", s.port)) as c:
+                        c.sendall(b"PUT /keys/%s HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n%s"
+                                  % (key.encode(), head, body))
+        assert s.stop() == 0
+        assert os.listdir(os.path.join(s.dir, ".diskv", "tmp")) == []
+        with Server(dir=s.dir) as again:
+            assert get(again, "a").body == b"old"
+            assert get(again, "b").status == 404
+
+
+if __name__ == "__main__":
+    main()
