@@ -32,7 +32,11 @@ void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
 
 /* --- fs_dirs.c: directories whose entries changed and are to be synced, each once --- */
 
-#define FS_DIRS_MAX 64
+#define FS_DIRS_MAX 128
+
+/* From so many files or directories on, one sync of the file system costs less than one of each: every
+ * fsync makes the disk flush its cache. */
+#define FS_SYNC_TOGETHER 4
 
 struct fs_dirs {
     bool sync; /* else nothing is kept */

@@ -115,16 +115,28 @@ static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *di
     return 0;
 }
 
+static struct fs_writer *job_writer(struct job *job)
+{
+    struct engine_op *op = container_of(job, struct engine_op, job);
+    if (job->run != fs_commit_run)
+        return NULL;
+    struct engine_commit *c = container_of(op, struct engine_commit, op);
+    return container_of(c->writer, struct fs_writer, writer);
+}
+
+/* Syncs the files of a batch's commits; `rc` of each op says how that went. */
 static void commits_sync(struct fs *fs, struct job **jobs, size_t count)
 {
+    size_t unsynced = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct fs_writer *w = job_writer(jobs[i]);
+        unsynced += fs->sync && w && !w->synced;
+    }
+    bool together = unsynced >= FS_SYNC_TOGETHER && sys_syncfs(fs->tmp_fd) == 0;
     for (size_t i = 0; i < count; i++) {
         struct engine_op *op = container_of(jobs[i], struct engine_op, job);
-        op->rc = 0;
-        if (jobs[i]->run != fs_commit_run)
-            continue;
-        struct engine_commit *c = container_of(op, struct engine_commit, op);
-        struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
-        int rc = fs->sync && !w->synced ? sys_fsync(w->fd) : 0;
+        const struct fs_writer *w = job_writer(jobs[i]);
+        int rc = fs->sync && w && !w->synced && !together ? sys_fsync(w->fd) : 0;
         op->rc = rc ? error_from_errno(-rc) : 0;
     }
 }
@@ -139,7 +151,7 @@ static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
     struct engine_commit *c = container_of(op, struct engine_commit, op);
     if (!op->rc)
         op->rc = commit_apply(fs, c, dirs);
-    fs_writer_end(container_of(c->writer, struct fs_writer, writer), !op->rc);
+    fs_writer_end(job_writer(job), !op->rc);
 }
 
 /* Makes a batch of changes: all files are synced, each change is applied in turn, all directories

@@ -6,8 +6,9 @@
 
 static void dirs_flush(struct fs_dirs *dirs)
 {
+    bool together = dirs->count >= FS_SYNC_TOGETHER && sys_syncfs(dirs->items[0].fd) == 0;
     for (size_t i = 0; i < dirs->count; i++) {
-        int rc = sys_fsync(dirs->items[i].fd);
+        int rc = together ? 0 : sys_fsync(dirs->items[i].fd);
         if (rc && !dirs->rc)
             dirs->rc = rc;
         close(dirs->items[i].fd);

@@ -59,6 +59,11 @@ int sys_fsync(int fd)
     SYS_RETRY(int, fsync(fd));
 }
 
+int sys_syncfs(int fd)
+{
+    SYS_RETRY(int, syncfs(fd));
+}
+
 void sys_start_writeback(int fd, uint64_t offset, uint64_t len)
 {
     sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);

@@ -25,6 +25,9 @@ int64_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset);
 
 int sys_fsync(int fd);
 
+/* Syncs the whole file system that `fd` lies on. */
+int sys_syncfs(int fd);
+
 /* Has the kernel begin to write the range out; a hint, never an error. */
 void sys_start_writeback(int fd, uint64_t offset, uint64_t len);
 
