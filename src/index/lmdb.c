@@ -68,7 +68,8 @@ static int edit_commit(struct lmdb_index *ix, struct edit *e)
     return rc;
 }
 
-/* Commits where `rc`, the outcome of the changes, is 0. */
+/* Commits where `rc`, the outcome of the changes, is 0 and the digest says that something changed.
+ */
 static int edit_end(struct lmdb_index *ix, struct edit *e, int rc)
 {
     if (!rc && memcmp(&e->digest, &ix->seal.now, sizeof e->digest) != 0)

@@ -138,13 +138,15 @@ static _Noreturn void child_main(int dir_fd, int seal_fd, const struct seal *sea
 static bool copy_in_child(int dir_fd, int seal_fd, const struct seal *seal)
 {
     pid_t child = fork();
+    if (child < 0)
+        return false;
     if (child == 0)
         child_main(dir_fd, seal_fd, seal);
     int status;
-    pid_t ended;
-    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
-        ;
-    return child > 0 && ended == child && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    while (waitpid(child, &status, 0) != child)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 bool check_data(int dir_fd, struct digest *digest)

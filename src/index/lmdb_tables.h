@@ -17,8 +17,7 @@ struct tables {
     MDB_dbi notes;
 };
 
-/* Tells one content from another: the number of keys, and the sum of the hashes of keys and notes.
- */
+/* Tells one content from another: the number of keys, the sum of the hashes of keys and notes. */
 struct digest {
     uint64_t keys;
     uint64_t low, high;
@@ -37,10 +36,10 @@ int lmdb_error(int rc);
 /* Opens (with MDB_RDONLY in `flags`) or creates the tables in the file `path`. */
 int tables_open(struct tables *t, const char *path, unsigned flags);
 
-/* Closes them; no transaction may be open. Fine after a failed tables_open. */
+/* Closes them; no transaction may be open. */
 void tables_close(struct tables *t);
 
-/* Adds what is not there, removes what is. */
+/* Make a change; 0 where there is nothing to change. */
 int edit_key(struct edit *e, const struct index_change *change);
 int edit_note_set(struct edit *e, const char *name, size_t name_len, const void *value, size_t len);
 int edit_note_erase(struct edit *e, const char *name, size_t name_len);
