@@ -2,8 +2,8 @@
 #include "index.h"
 #include "diskv.h"
 #include "util.h"
-#include "../lib/random.h"
-#include "../lib/tempdir.h"
+#include "random.h"
+#include "tempdir.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -3,8 +3,8 @@
 #include "diskv.h"
 #include "index.h"
 #include "util.h"
-#include "../lib/random.h"
-#include "../lib/tempdir.h"
+#include "random.h"
+#include "tempdir.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "diskv.h"
 #include "layout.h"
 #include "util.h"
-#include "../lib/random.h"
+#include "random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
