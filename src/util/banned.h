@@ -12,6 +12,8 @@
 #undef strcat
 #undef strncpy
 #undef strncat
+#undef sprintf
+#undef vsprintf
 #define BANNED(name)   use_of_##name##_is_banned
 #define strcpy(...)    BANNED(strcpy)
 #define strcat(...)    BANNED(strcat)
