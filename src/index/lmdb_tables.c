@@ -136,6 +136,8 @@ int keys_seek(MDB_cursor *cursor, const char *key, size_t len, MDB_val *head, MD
     *head = s.head;
     *tail = s.tail;
     int rc = mdb_cursor_get(cursor, head, tail, MDB_GET_BOTH_RANGE);
+    if (!rc) /* the head found still lies in this frame: take LMDB's own */
+        return mdb_cursor_get(cursor, head, tail, MDB_GET_CURRENT);
     if (rc != MDB_NOTFOUND)
         return rc;
     *head = s.head;
