@@ -1,0 +1,63 @@
+"""src/meson.build promises that a call upwards fails to link; here are the calls."""
+from diskvtest import main, test
+from tree import build_dir, copy_of_tree, must, run
+
+LAYERS = ["util", "layout", "index", "engine", "store", "http", "cli"]
+MAY_CALL = {
+    "util": [],
+    "layout": ["util"],
+    "index": ["util"],
+    "engine": ["util", "layout"],
+    "store": ["util", "index", "engine"],
+    "http": ["util", "store"],
+    "cli": ["util", "store", "http"],
+}
+ABOVE_OR_BESIDE = {
+    "util": ["layout", "index", "engine", "store", "http", "cli"],
+    "layout": ["index", "engine", "store", "http", "cli"],
+    "index": ["layout", "engine", "store", "http", "cli"],
+    "engine": ["index", "store", "http", "cli"],
+    "store": ["http", "cli"],
+    "http": ["cli"],
+}
+
+
+def add_calls(tree, layer, callees):
+    """Gives a layer a function of its own and one that calls those of other layers."""
+    names = [layer, *callees]
+    lines = [f"void probe_{name}(void);" for name in names]
+    lines += [f"void calls_of_{layer}(void);", f"void probe_{layer}(void)", "{", "}"]
+    lines += [f"void calls_of_{layer}(void)", "{", *[f"    probe_{c}();" for c in callees], "}"]
+    (tree / "src" / layer / "probe.c").write_text("\n".join(lines) + "\n")
+    with open(tree / "src" / layer / "meson.build", "a", encoding="utf-8") as build:
+        build.write("sources += files('probe.c')\n")
+
+
+def seams(names):
+    return [f"src/libseam_{name}.so" for name in names]
+
+
+@test
+def calls_downwards_link():
+    with copy_of_tree() as tree:
+        for layer in LAYERS:
+            add_calls(tree, layer, MAY_CALL[layer])
+        with build_dir("--buildtype=debug", source=tree) as build:
+            must("ninja", "-C", build, *seams(LAYERS))
+
+
+@test
+def every_call_upwards_or_sideways_fails_to_link():
+    with copy_of_tree() as tree:
+        for layer in LAYERS:
+            add_calls(tree, layer, ABOVE_OR_BESIDE.get(layer, []))
+        with build_dir("--buildtype=debug", source=tree) as build:
+            for layer, callees in ABOVE_OR_BESIDE.items():
+                code, output = run("ninja", "-C", build, *seams([layer]))
+                assert code != 0, f"{layer} links with calls of {callees}"
+                for callee in callees:
+                    assert f"undefined reference to `probe_{callee}'" in output, output
+
+
+if __name__ == "__main__":
+    main()
