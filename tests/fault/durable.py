@@ -1,0 +1,106 @@
+"""What is acknowledged was synced before: the order of the server's system calls, as strace saw them."""
+import http.client
+import os
+import re
+import subprocess
+import threading
+from contextlib import contextmanager
+
+from diskvtest import Server, curl, main, skip, test
+
+CALLS = "pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,unlinkat,sendmsg,sendto,writev,write"
+SYNCS = ("fsync", "syncfs")
+
+
+@contextmanager
+def traced(server):
+    """The server's calls while the block runs: a list of (name, text), filled when it ends."""
+    path, calls = f"{os.path.dirname(server.dir)}/trace", []
+    strace = subprocess.Popen(["strace", "-f", "-y", "-s", "64", "-e", f"trace={CALLS}", "-o", path, "-p", str(server.pid)],
+                              stderr=subprocess.PIPE, text=True)
+    if "attached" not in strace.stderr.readline():
+        skip("this machine does not let strace attach")
+    try:
+        yield calls
+    finally:
+        strace.terminate()
+        strace.communicate()
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if match := re.match(r"\d+ +(?:<\.\.\. )?(\w+)(.*)", line):
+                calls.append((match[1], match[2]))
+
+
+def position(calls, name, text):
+    """Where the first such call is."""
+    return next(i for i, call in enumerate(calls) if call[0] == name and text in call[1])
+
+
+def answer_position(calls, status):
+    return next(i for i, call in enumerate(calls) if f"HTTP/1.1 {status}" in call[1])
+
+
+@test
+def an_upload_is_acknowledged_after_file_name_and_directory_are_synced():
+    with Server() as s:
+        with traced(s) as calls:
+            headers = ["-H", "Content-Type: text/plain", "-H", "Expect:"]
+            assert curl("-T", "-", *headers, f"{s.url}/keys/d/k", input=b"value").status == 201
+        order = [position(calls, "pwrite64", "/.diskv/tmp/"), position(calls, "fsetxattr", "user.mime_type"),
+                 position(calls, "fsetxattr", "user.diskv"), position(calls, "utimensat", "/.diskv/tmp/"),
+                 position(calls, "fsync", "/.diskv/tmp/"), position(calls, "renameat", f"{s.dir}/d>"),
+                 position(calls, "fsync", f"{s.dir}/d>"), answer_position(calls, 201)]
+        assert order == sorted(order), (order, calls)
+        assert position(calls, "fsync", f"{s.dir}>") < answer_position(calls, 201)  # it holds the new directory
+
+
+@test
+def an_erase_is_acknowledged_after_the_directory_is_synced():
+    with Server() as s:
+        for key in ("d/e/k", "d/stays"):
+            assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"value").status == 201
+        with traced(s) as calls:
+            assert curl("-X", "DELETE", f"{s.url}/keys/d/e/k").status == 204
+        order = [position(calls, "unlinkat", f'{s.dir}/d/e>, "k"'), position(calls, "unlinkat", f'{s.dir}/d>, "e"'),
+                 position(calls, "fsync", f"{s.dir}/d>"), answer_position(calls, 204)]
+        assert order == sorted(order), (order, calls)
+
+
+@test
+def without_sync_nothing_is_synced():
+    with Server("--sync", "none") as s:
+        with traced(s) as calls:
+            assert curl("-T", "-", f"{s.url}/keys/d/k", input=b"value").status == 201
+            assert curl("-X", "DELETE", f"{s.url}/keys/d/k").status == 204
+        assert not [call for call in calls if call[0] in SYNCS]
+
+
+@test
+def concurrent_commits_share_their_syncs():
+    count = 64
+
+    def upload(number, ready):
+        connection = http.client.HTTPConnection("127.0.0.1", s.port, timeout=60)
+        connection.connect()
+        ready.wait()
+        for turn in range(4):
+            connection.request("PUT", f"/keys/d{number}/{turn}", b"value")
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+
+    with Server() as s:
+        statuses, ready = [], threading.Barrier(count)
+        with traced(s) as calls:
+            threads = [threading.Thread(target=upload, args=(number, ready)) for number in range(count)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert statuses == [201] * (4 * count)
+        syncs = sum(name in SYNCS for name, text in calls if "resumed" not in text)
+        assert 0 < syncs < count, syncs  # one by one, each of the 256 would take two
+
+
+if __name__ == "__main__":
+    main()
