@@ -1,4 +1,5 @@
-"""What is acknowledged was synced before: the order of the server's system calls, as strace saw them."""
+"""What is acknowledged was synced before, and no thread that serves sockets waits for the disk: the server's system
+calls, as strace saw them."""
 import http.client
 import os
 import re
@@ -8,13 +9,14 @@ from contextlib import contextmanager
 
 from diskvtest import Server, curl, main, skip, test
 
-CALLS = "pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,unlinkat,sendmsg,sendto,writev,write"
+CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,renameat2,unlinkat,mkdirat,linkat,"
+         "sendmsg,sendto,writev,write")
 SYNCS = ("fsync", "syncfs")
 
 
 @contextmanager
 def traced(server):
-    """The server's calls while the block runs: a list of (name, text), filled when it ends."""
+    """The server's calls while the block runs: a list of (name, text, thread), filled when it ends."""
     path, calls = f"{os.path.dirname(server.dir)}/trace", []
     strace = subprocess.Popen(["strace", "-f", "-y", "-s", "64", "-e", f"trace={CALLS}", "-o", path, "-p", str(server.pid)],
                               stderr=subprocess.PIPE, text=True)
@@ -27,8 +29,8 @@ def traced(server):
         strace.communicate()
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
-            if match := re.match(r"\d+ +(?:<\.\.\. )?(\w+)(.*)", line):
-                calls.append((match[1], match[2]))
+            if match := re.match(r"(\d+) +(?:<\.\.\. )?(\w+)(.*)", line):
+                calls.append((match[2], match[3], match[1]))
 
 
 def position(calls, name, text):
@@ -98,8 +100,34 @@ def concurrent_commits_share_their_syncs():
             for thread in threads:
                 thread.join()
         assert statuses == [201] * (4 * count)
-        syncs = sum(name in SYNCS for name, text in calls if "resumed" not in text)
+        syncs = sum(name in SYNCS for name, text, _ in calls if "resumed" not in text)
         assert 0 < syncs < count, syncs  # one by one, each of the 256 would take two
+
+
+def forget_pages(path):
+    """Has the kernel drop what it keeps of a file in memory."""
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+@test
+def threads_that_serve_sockets_leave_the_disk_to_others():
+    value = os.urandom(3 << 20)
+    with Server() as s:
+        assert curl("-T", "-", f"{s.url}/keys/cold", input=value).status == 201
+        forget_pages(f"{s.dir}/cold")
+        with traced(s) as calls:
+            assert curl(f"{s.url}/keys/cold").body == value
+            assert curl("-T", "-", f"{s.url}/keys/a", input=b"x").status == 201
+            assert curl("-T", "-", "-H", "Expect:", f"{s.url}/keys/a/b", input=value).status == 201
+            assert curl("-X", "DELETE", f"{s.url}/keys/a").status == 204
+            assert curl(f"{s.url}/keys/missing").status == 404
+        serving = {thread for _, text, thread in calls if "HTTP/1.1 " in text}
+        waiting = {"pread64", "pwrite64", "fsetxattr", "fsync", "syncfs", "renameat", "renameat2", "unlinkat", "mkdirat"}
+        assert serving and "pread64" in {name for name, _, thread in calls if thread not in serving}
+        assert not [call for call in calls if call[2] in serving and call[0] in waiting]
 
 
 if __name__ == "__main__":
