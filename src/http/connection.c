@@ -146,17 +146,7 @@ void connections_cut_idle(struct connections *all)
     pthread_mutex_lock(&all->lock);
     for (struct connection *c = all->first; c != NULL; c = c->next) {
         if (c->state == CONNECTION_IDLE)
-            shutdown(c->fd, SHUT_RDWR);
-    }
-    pthread_mutex_unlock(&all->lock);
-}
-
-void connections_cut(struct connections *all)
-{
-    pthread_mutex_lock(&all->lock);
-    for (struct connection *c = all->first; c != NULL; c = c->next) {
-        if (c->state != CONNECTION_WAITING)
-            shutdown(c->fd, SHUT_RDWR);
+            shutdown(c->fd, SHUT_RD); /* a request that just came is still answered */
     }
     pthread_mutex_unlock(&all->lock);
 }

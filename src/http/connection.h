@@ -54,11 +54,12 @@ void connection_wait(struct connection *c);
 void connection_go_on(struct connection *c);
 void connection_moved(struct connection *c, uint64_t bytes);
 
-/* Shuts down the sockets of those that missed their deadline or whose client went away before it
- * had an answer, of the idle, or of all but those that wait for the store. Thread-safe. */
+/* Shuts down the sockets of those that missed their deadline, or whose client went away before it
+ * had its answer. Thread-safe. */
 void connections_cut_late(struct connections *all, const struct http_options *limits);
+
+/* Has the idle ones closed. Thread-safe. */
 void connections_cut_idle(struct connections *all);
-void connections_cut(struct connections *all);
 
 /* A monotonic clock of a few milliseconds' resolution. */
 int64_t clock_ms(void);

@@ -22,7 +22,7 @@ bool date_parse(const char *text, time_t *out)
         struct tm tm = {0};
         const char *end = strptime(text, forms[i], &tm);
 
-        if (end != NULL && *end == '\0') {
+        if (end != NULL && end[strspn(end, " \t")] == '\0') {
             int day = tm.tm_mday;
 
             *out = timegm(&tm);

@@ -29,15 +29,31 @@ static bool fails_already(struct request *r, const struct precondition *p)
     return status != 0;
 }
 
+/* Copies the Content-Type, "" where there is none, without the blanks that libmicrohttpd leaves. */
+static bool read_type(struct request *r, char out[DISKV_TYPE_MAX + 1])
+{
+    const char *type =
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t len = type != NULL ? strlen(type) : 0;
+
+    while (len > 0 && (type[len - 1] == ' ' || type[len - 1] == '\t'))
+        len--;
+    if (len > DISKV_TYPE_MAX)
+        return false;
+    if (len > 0)
+        memcpy(out, type, len);
+    out[len] = '\0';
+    return answer_is_printable(out);
+}
+
 /* Reads and checks the headers, or refuses. */
-static bool read_headers(struct request *r, struct put *p, const char **type)
+static bool read_headers(struct request *r, struct put *p, char type[DISKV_TYPE_MAX + 1])
 {
     uint64_t max = r->server->limits.max_value_bytes;
 
-    *type = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
-    else if (*type != NULL && (strlen(*type) > DISKV_TYPE_MAX || !answer_is_printable(*type)))
+    else if (!read_type(r, type))
         request_refuse(r, MHD_HTTP_BAD_REQUEST,
                        "Content-Type takes at most 255 bytes of printable ASCII");
     else if (precondition_read(r->mhd, &p->precondition) != 0)
@@ -53,14 +69,16 @@ static bool read_headers(struct request *r, struct put *p, const char **type)
 static void put_begin(struct request *r)
 {
     struct put *p = r->state;
+    char type[DISKV_TYPE_MAX + 1];
     struct diskv_write_options options = {
+        .type = type,
         .guard = precondition_guard,
         .guard_ctx = &p->precondition,
         .size_hint = r->framing.length,
     };
     int rc;
 
-    if (!request_read_key(r) || !read_headers(r, p, &options.type))
+    if (!request_read_key(r) || !read_headers(r, p, type))
         return;
     if (precondition_is_empty(&p->precondition))
         options.guard = NULL;

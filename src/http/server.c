@@ -120,17 +120,15 @@ size_t http_server_drain(struct http_server *server, unsigned seconds)
     return atomic_load(&server->requests);
 }
 
-/* libmicrohttpd aborts when stopped with a suspended connection: so no operation may begin from now
- * on, and all connections end first. An operation is counted before `cutting` is looked at and
- * until its connection is resumed. */
+/* libmicrohttpd aborts when stopped with a suspended connection. So no operation may begin from now
+ * on, and those under way end first: each is counted from before `cutting` is looked at until its
+ * connection is resumed. */
 void http_server_free(struct http_server *server)
 {
     stop_accepting(server);
     atomic_store(&server->cutting, true);
-    while (atomic_load(&server->connections.open) > 0 || atomic_load(&server->operations) > 0) {
-        connections_cut(&server->connections);
+    while (atomic_load(&server->operations) > 0)
         usleep(STEP_US);
-    }
     stop_loops(server);
     free_listeners(server);
     connections_destroy(&server->connections);

@@ -63,6 +63,9 @@ def the_media_type_is_kept_and_goes_with_the_value():
         assert get(s, "a").headers["content-type"] == "text/x; a=b"
         put(s, "a", b"2")
         assert get(s, "a").headers["content-type"] == "application/octet-stream"
+        raw(s.port, b"PUT /keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: \ttext/y \t\r\n"
+                    b"Connection: close\r\n\r\n")
+        assert curl(s.url + "/keys/a?meta").body.endswith(b'"type":"text/y"}\n')
 
 
 @test
