@@ -1,9 +1,9 @@
 #include "assets.h"
 #include "answer.h"
+#include "encoding.h"
 #include "handlers.h"
 #include "precondition.h"
 #include <assert.h>
-#include <strings.h>
 
 const struct asset *asset_find(const char *path, size_t len)
 {
@@ -12,26 +12,6 @@ const struct asset *asset_find(const char *path, size_t len)
             return &assets[i];
     }
     return NULL;
-}
-
-/* True when an Accept-Encoding names gzip with a weight that is not 0 (RFC 9110, section 12.5.3).
- */
-static bool takes_gzip(const char *list)
-{
-    while (list != NULL && *list != '\0') {
-        size_t len;
-
-        list += strspn(list, " \t,");
-        len = strcspn(list, ",");
-        if (strncasecmp(list, "gzip", 4) == 0 && strcspn(list, " \t;,") == 4) {
-            const char *weight = memchr(list, '=', len);
-
-            return weight == NULL ||
-                   strspn(weight + 1, "0. \t") < len - (size_t)(weight + 1 - list);
-        }
-        list += len;
-    }
-    return false;
 }
 
 /* A 304 bears the same Content-Length as the 200, which is why it gets the content too. */
@@ -70,7 +50,7 @@ static enum MHD_Result asset_end(struct request *r)
     bool gzip;
 
     assert(asset != NULL); /* the route asked */
-    gzip = asset->gzip != NULL && takes_gzip(accepted);
+    gzip = asset->gzip != NULL && encoding_takes_gzip(accepted);
     snprintf(info.etag, sizeof(info.etag), "%s%s", asset->etag, gzip ? "-gz" : "");
     if (precondition_read(r->mhd, &p) == 0) {
         p.has_modified_since = false; /* an asset has an entity tag and no date */

@@ -28,8 +28,9 @@ static enum MHD_Result erase_end(struct request *r)
         if (!request_wait(r))
             return MHD_NO;
         e->erasing = true;
-        diskv_erase(r->server->store, r->key, r->key_len, precondition_guard, &e->precondition,
-                    request_done, r);
+        diskv_erase(r->server->store, r->key, r->key_len,
+                    precondition_is_empty(&e->precondition) ? NULL : precondition_guard,
+                    &e->precondition, request_done, r);
         return MHD_YES;
     }
     if (r->rc != 0)

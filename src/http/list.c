@@ -1,16 +1,20 @@
 #include "answer.h"
 #include "context.h"
+#include "encoding.h"
 #include "handlers.h"
 #include "item.h"
 #include "json.h"
 #include "key.h"
 
 #define LIMIT_DEFAULT 1000
-#define LIMIT_MAX     10000
+#define GZIP_MIN      1024 /* bytes of JSON from which on compressing pays */
 
 struct list {
     struct diskv_list_options options;
     struct diskv_page *page;
+    struct buf text; /* the page as JSON */
+    bool takes_gzip;
+    bool gzipped;
     bool listing;
     char from[DISKV_KEY_MAX];
     char prefix[DISKV_KEY_MAX];
@@ -26,6 +30,8 @@ static void list_begin(struct request *r)
     o->prefix = l->prefix;
     o->delimiter = l->delimiter;
     o->limit = LIMIT_DEFAULT;
+    l->takes_gzip = encoding_takes_gzip(
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING));
     if (query_text(r->query, "from", l->from, sizeof(l->from), &o->from_len) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "from takes at most 1000 bytes of UTF-8");
     else if (query_text(r->query, "prefix", l->prefix, sizeof(l->prefix), &o->prefix_len) != 0)
@@ -33,7 +39,7 @@ static void list_begin(struct request *r)
     else if (query_text(r->query, "delimiter", l->delimiter, sizeof(l->delimiter),
                         &o->delimiter_len) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "delimiter takes at most 1000 bytes of UTF-8");
-    else if (query_number(r->query, "limit", 1, LIMIT_MAX, &o->limit) != 0)
+    else if (query_number(r->query, "limit", 1, DISKV_LIST_MAX, &o->limit) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "limit takes a number from 1 to 10000");
 }
 
@@ -78,27 +84,39 @@ static int print_page(struct buf *out, const struct diskv_page *page)
     return rc == 0 ? buf_add_str(out, "}\n") : rc;
 }
 
+/* On the thread that listed: printing a long page is too much work for one that serves sockets. */
+static void list_done(void *ctx, int rc)
+{
+    struct request *r = ctx;
+    struct list *l = r->state;
+
+    if (rc == 0)
+        rc = print_page(&l->text, l->page);
+    diskv_page_free(l->page);
+    l->page = NULL;
+    l->gzipped =
+        rc == 0 && l->takes_gzip && l->text.len >= GZIP_MIN && encoding_gzip(&l->text) == 0;
+    request_done(r, rc);
+}
+
 static enum MHD_Result list_end(struct request *r)
 {
     struct list *l = r->state;
-    struct buf text = {0};
     struct answer a;
-    int rc = r->rc;
 
     if (!l->listing) {
         if (!request_wait(r))
             return MHD_NO;
         l->listing = true;
-        diskv_list(r->server->store, &l->options, &l->page, request_done, r);
+        diskv_list(r->server->store, &l->options, &l->page, list_done, r);
         return MHD_YES;
     }
-    if (rc == 0)
-        rc = print_page(&text, l->page);
-    if (rc != 0) {
-        buf_free(&text);
-        return request_fail_rc(r, rc);
-    }
-    a = answer_buf(&text, "application/json");
+    if (r->rc != 0)
+        return request_fail_rc(r, r->rc);
+    a = answer_buf(&l->text, "application/json");
+    answer_header(&a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    if (l->gzipped)
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     return answer_send(r, MHD_HTTP_OK, &a);
 }
 
@@ -106,7 +124,7 @@ static void list_close(struct request *r)
 {
     struct list *l = r->state;
 
-    diskv_page_free(l->page);
+    buf_free(&l->text);
 }
 
 const struct handler list_handler = {

@@ -141,5 +141,21 @@ def a_bad_parameter_is_400_and_named():
             assert curl(f"{s.url}/keys?{query}").status == 200, query
 
 
+@test
+def a_long_page_is_compressed_where_the_client_accepts_it():
+    with Server() as s:
+        for number in range(50):
+            put(s, f"k{number}")
+        plain = curl(s.url + "/keys")
+        packed = curl("--compressed", s.url + "/keys")
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+        assert packed.body == plain.body
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+        assert "content-encoding" not in curl("-H", "Accept-Encoding: gzip;q=0", s.url + "/keys").headers
+        assert "content-encoding" not in curl("--compressed", s.url + "/keys?limit=1").headers
+
+
 if __name__ == "__main__":
     main()
