@@ -41,8 +41,23 @@ def work_dir():
     return pathlib.Path(path)
 
 
+# buildah makes the mounts below / private, which fails where / is no mount point, as in a chroot: it
+# gets a namespace in which / is one.
+WITH_MOUNTED_ROOT = """
+mount --make-rprivate / 2>/dev/null || true
+mount -t tmpfs none /mnt
+mount --make-private /mnt
+mkdir /mnt/root
+mount --rbind / /mnt/root
+umount /mnt/root/mnt
+exec chroot /mnt/root "$@"
+"""
+
+
 def buildah(*args):
-    return must("buildah", "--root", work_dir() / "store", "--runroot", work_dir() / "run",
+    return must("unshare", "--mount", "--propagation", "unchanged",
+                "sh", "-euc", WITH_MOUNTED_ROOT, "sh",
+                "buildah", "--root", work_dir() / "store", "--runroot", work_dir() / "run",
                 "--storage-driver", "vfs", *args).strip()
 
 
