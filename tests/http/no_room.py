@@ -1,4 +1,4 @@
-"""Storage that refuses: a full disk, a directory that may not be written."""
+"""Storage that refuses: a full disk, a directory that may not be written, a file system without attributes."""
 import json
 import os
 import subprocess
@@ -10,11 +10,11 @@ from diskvtest import DISKV, Server, curl, main, skip, test
 
 @contextmanager
 def small_disk(kind):
-    """A mounted file system of 24 MiB."""
+    """A mounted file system, of 24 MiB where it has a size."""
     with tempfile.TemporaryDirectory() as work:
         disk = f"{work}/disk"
         os.mkdir(disk)
-        command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk]
+        command = ["mount", "-t", kind, "-o", "size=24m", kind, disk]
         if kind == "ext4":
             with open(f"{work}/image", "wb") as image:
                 image.truncate(24 << 20)
@@ -58,6 +58,21 @@ def a_full_tmpfs_is_507_and_the_old_value_stands():
 @test
 def a_full_ext4_is_507_and_the_old_value_stands():
     check_full_disk("ext4")
+
+
+@test
+def without_extended_attributes_only_an_upload_with_a_type_is_refused():
+    with small_disk("ramfs") as disk, Server(dir=f"{disk}/data") as s:
+        answer = curl("-T", "-", "-H", "Content-Type: text/plain", f"{s.url}/keys/k", input=b"x")
+        assert answer.status == 501 and answer.headers["content-type"] == "application/problem+json"
+        assert curl(f"{s.url}/keys/k").status == 404
+        assert curl("-T", "-", f"{s.url}/keys/k", input=b"one").status == 201
+        first = curl(f"{s.url}/keys/k")
+        assert first.body == b"one"
+        assert curl("-T", "-", f"{s.url}/keys/k", input=b"two").status == 204
+        second = curl(f"{s.url}/keys/k")
+        assert second.body == b"two" and second.headers["etag"] != first.headers["etag"]
+        assert os.listdir(f"{s.dir}/.diskv/tmp") == []
 
 
 @contextmanager

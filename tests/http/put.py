@@ -203,5 +203,24 @@ def an_upload_that_is_cut_off_changes_nothing():
             assert get(again, "b").status == 404
 
 
+@test
+def bytes_beyond_the_length_are_not_the_value_and_end_the_connection_with_400():
+    with Server() as s:
+        answer = raw(s.port, b"PUT /keys/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nvalue and more\r\n\r\n")
+        assert [line.split()[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")][:2] == [b"201", b"400"]
+        assert get(s, "a").body == b"value"
+
+
+@test
+def fewer_bytes_than_the_length_are_no_value_and_get_no_answer():
+    with Server() as s:
+        with socket.create_connection(("127.0.0.1", s.port), 30) as c:
+            c.sendall(b"PUT /keys/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nval")
+            c.shutdown(socket.SHUT_WR)
+            assert c.recv(1000) == b""
+        assert get(s, "a").status == 404
+        assert os.listdir(os.path.join(s.dir, ".diskv", "tmp")) == []
+
+
 if __name__ == "__main__":
     main()
