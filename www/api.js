@@ -13,7 +13,10 @@ export class ApiError extends Error {
 }
 
 const encode = (text) =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 
 const isDots = (component) => component === '.' || component === '..';
 
@@ -39,18 +42,22 @@ export function keyUrl(key) {
 
 function urlOf(key) {
   const url = keyUrl(key);
-  if (!url) throw new ApiError(0, 'Browsers cannot ask for this key', `No URL leads to the key “${key}”.`);
+  if (!url)
+    throw new ApiError(0, 'Browsers cannot ask for this key', `No URL leads to the key “${key}”.`);
   return url;
 }
 
-const unreachable = () => new ApiError(0, 'The server cannot be reached', 'Nothing answered. Is it running?');
+const unreachable = () =>
+  new ApiError(0, 'The server cannot be reached', 'Nothing answered. Is it running?');
 
 /** Makes an error of an answer: RFC 9457, or whatever a proxy put in its place. */
 function failure(status, statusText, body) {
   try {
     const problem = JSON.parse(body);
     if (problem.title) return new ApiError(status, problem.title, problem.detail);
-  } catch { /* not JSON */ }
+  } catch {
+    /* not JSON */
+  }
   return new ApiError(status, `The server answered ${status}`, statusText);
 }
 
@@ -72,7 +79,11 @@ export async function list({ prefix = '', from = '', limit, signal }) {
   const query = Object.entries({ prefix, delimiter: '/', limit, from })
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${name}=${encode(String(value))}`);
-  const { keys = [], prefixes = [], next } = await json(new URL(`keys?${query.join('&')}`, BASE), { signal });
+  const {
+    keys = [],
+    prefixes = [],
+    next,
+  } = await json(new URL(`keys?${query.join('&')}`, BASE), { signal });
   return { keys, prefixes, next };
 }
 
@@ -114,7 +125,13 @@ export function upload(key, file, { replace, onprogress, signal }) {
     xhr.onload = () =>
       xhr.status < 300 ? resolve() : reject(failure(xhr.status, xhr.statusText, xhr.responseText));
     xhr.onerror = () =>
-      reject(new ApiError(0, 'The upload broke off', 'The connection was cut, or the file could not be read.'));
+      reject(
+        new ApiError(
+          0,
+          'The upload broke off',
+          'The connection was cut, or the file could not be read.',
+        ),
+      );
     xhr.onabort = () => reject(signal.reason);
     xhr.onloadend = () => signal.removeEventListener('abort', abort);
     signal.addEventListener('abort', abort);

@@ -43,9 +43,10 @@ function route() {
   }
   if (target.key !== shown.key) {
     shown.details?.unmount();
-    shown.details = target.key === null
-      ? null
-      : mountDetails(document.getElementById('details'), target.key, app);
+    shown.details =
+      target.key === null
+        ? null
+        : mountDetails(document.getElementById('details'), target.key, app);
     shown.view.select(target.key, shown.key);
   }
   Object.assign(shown, target);

@@ -37,7 +37,8 @@ export class Listing {
   /** Row `i`: folders first. `{folder: prefix, name}` or the key's entry with `name`. */
   row(i) {
     const f = this.folders.length;
-    if (i >= f) return { ...this.keys[i - f], name: this.keys[i - f].key.slice(this.folder.length) };
+    if (i >= f)
+      return { ...this.keys[i - f], name: this.keys[i - f].key.slice(this.folder.length) };
     return { folder: this.folders[i], name: this.folders[i].slice(this.folder.length, -1) };
   }
 

@@ -126,7 +126,11 @@ export class UploadQueue extends EventTarget {
 
   async #send(item) {
     const { signal } = item.controller;
-    if (!item.replace && item.file.size >= ASK_FIRST_BYTES && await api.exists(item.key, signal)) {
+    if (
+      !item.replace &&
+      item.file.size >= ASK_FIRST_BYTES &&
+      (await api.exists(item.key, signal))
+    ) {
       throw new api.ApiError(412, 'The key already has a value');
     }
     await api.upload(item.key, item.file, {
@@ -154,7 +158,7 @@ export class UploadQueue extends EventTarget {
   async #resolve(item) {
     if (item.state !== 'conflict') return;
     const others = this.items.filter((other) => other !== item && !other.finished).length;
-    const { replace, always } = this.#answer ?? await this.decide(item.key, others);
+    const { replace, always } = this.#answer ?? (await this.decide(item.key, others));
     if (always) this.#answer = { replace, always };
     if (item.state !== 'conflict') return;
     item.replace = replace;
@@ -166,9 +170,10 @@ export class UploadQueue extends EventTarget {
     const sent = this.items.reduce((sum, item) => sum + item.sent, 0);
     const now = performance.now();
     this.#samples.push({ now, sent });
-    while (this.#samples.length > 2 && this.#samples[0].now < now - RATE_WINDOW_MS) this.#samples.shift();
+    while (this.#samples.length > 2 && this.#samples[0].now < now - RATE_WINDOW_MS)
+      this.#samples.shift();
     const first = this.#samples[0];
-    return now > first.now ? Math.max(0, (sent - first.sent) / (now - first.now) * 1000) : 0;
+    return now > first.now ? Math.max(0, ((sent - first.sent) / (now - first.now)) * 1000) : 0;
   }
 
   #changed() {
@@ -196,7 +201,8 @@ async function collect(entry, found) {
     return;
   }
   const reader = entry.createReader();
-  for (;;) { // it hands out a hundred or so at a time
+  for (;;) {
+    // it hands out a hundred or so at a time
     const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!batch.length) return;
     for (const child of batch) await collect(child, found);

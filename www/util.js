@@ -27,8 +27,18 @@ export function icon(name) {
 
 /** A button that is only an icon; `label` is its accessible name and its tooltip. */
 export const iconButton = (name, label, onclick, properties = {}) =>
-  h('button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, onclick, ...properties },
-    icon(name));
+  h(
+    'button',
+    {
+      type: 'button',
+      class: 'icon-button',
+      'aria-label': label,
+      title: label,
+      onclick,
+      ...properties,
+    },
+    icon(name),
+  );
 
 // Control, format and separator characters, odd spaces, and spaces at an end: all that would be
 // invisible or would turn the text around. A joiner after a non-ASCII character belongs to it.
@@ -44,11 +54,13 @@ function escaped(run) {
 }
 
 /** A name in plain text, with what would be invisible spelled out. */
-export const plainName = (name) => (name === '' ? '(empty name)' : name.replace(INVISIBLE, escaped));
+export const plainName = (name) =>
+  name === '' ? '(empty name)' : name.replace(INVISIBLE, escaped);
 
 /** The same as an element, what is spelled out being marked as such. */
 export function showName(name) {
-  if (name === '') return h('span', { class: 'odd', title: 'This component of the key is empty' }, 'empty name');
+  if (name === '')
+    return h('span', { class: 'odd', title: 'This component of the key is empty' }, 'empty name');
   const parts = [];
   let end = 0;
   for (const match of name.matchAll(INVISIBLE)) {
@@ -90,9 +102,13 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeSty
 
 /** A `<time>` element for an RFC 3339 time; `brief` leaves out the time of day. */
 export function time(stamp, brief = false) {
-  const date = new Date(stamp);
+  const date = new Date(stamp ?? NaN);
   if (Number.isNaN(date.getTime())) return h('span', {}, '–');
-  return h('time', { datetime: date.toISOString(), title: date.toISOString() }, (brief ? day : moment).format(date));
+  return h(
+    'time',
+    { datetime: date.toISOString(), title: date.toISOString() },
+    (brief ? day : moment).format(date),
+  );
 }
 
 /** Which icon suits a media type. */
@@ -112,18 +128,24 @@ export function throttle(task, interval) {
   let last = 0;
   return () => {
     if (timer) return;
-    timer = setTimeout(() => {
-      timer = 0;
-      last = performance.now();
-      task();
-    }, Math.max(0, last + interval - performance.now()));
+    timer = setTimeout(
+      () => {
+        timer = 0;
+        last = performance.now();
+        task();
+      },
+      Math.max(0, last + interval - performance.now()),
+    );
   };
 }
 
 function toast(role, title, detail, seconds) {
-  const box = h('div', { class: `toast ${role}`, role },
+  const box = h(
+    'div',
+    { class: `toast ${role}`, role },
     h('div', {}, h('strong', {}, title), detail ? h('p', {}, detail) : null),
-    iconButton('close', 'Dismiss', () => box.remove()));
+    iconButton('close', 'Dismiss', () => box.remove()),
+  );
   document.getElementById('toasts').append(box);
   setTimeout(() => box.remove(), seconds * 1000);
 }

@@ -5,12 +5,21 @@ import { complain, h, notify, plainName, showName, splitKey } from '../util.js';
 
 /** Shows a modal dialog and resolves to the value of the button that closed it ('' for Escape). */
 function ask(title, children, buttons) {
-  const dialog = h('dialog', { 'aria-labelledby': 'dialog-title' },
-    h('form', { method: 'dialog' },
+  const dialog = h(
+    'dialog',
+    { 'aria-labelledby': 'dialog-title' },
+    h(
+      'form',
+      { method: 'dialog' },
       h('h2', { id: 'dialog-title' }, title),
       children,
-      h('div', { class: 'buttons' },
-        buttons.map(({ label, ...properties }) => h('button', properties, label)))));
+      h(
+        'div',
+        { class: 'buttons' },
+        buttons.map(({ label, ...properties }) => h('button', properties, label)),
+      ),
+    ),
+  );
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
@@ -21,23 +30,36 @@ function ask(title, children, buttons) {
   });
 }
 
-const keyBlock = (key) => h('p', { class: 'key-block' }, key.split('/').flatMap((component, i) =>
-  [i ? '/' : null, component === '' && i ? null : showName(component)]));
+const keyBlock = (key) =>
+  h(
+    'p',
+    { class: 'key-block' },
+    key
+      .split('/')
+      .flatMap((component, i) => [
+        i ? '/' : null,
+        component === '' && i ? null : showName(component),
+      ]),
+  );
 
 async function askDelete(key) {
   const answer = await ask(
     'Delete this key?',
-    [keyBlock(key), h('p', {}, 'Its file is removed from the server’s disk. This cannot be undone.')],
+    [
+      keyBlock(key),
+      h('p', {}, 'Its file is removed from the server’s disk. This cannot be undone.'),
+    ],
     [
       { label: 'Cancel', value: '', autofocus: true },
       { label: 'Delete', value: 'delete', class: 'danger' },
-    ]);
+    ],
+  );
   return answer === 'delete';
 }
 
 /** Deletes `key` if the user agrees, and tells the views. */
 export async function deleteKey(key, app) {
-  if (!await askDelete(key)) return;
+  if (!(await askDelete(key))) return;
   try {
     await api.remove(key);
     app.changes.dispatchEvent(new CustomEvent('deleted', { detail: key }));
@@ -55,11 +77,14 @@ export async function askReplace(key, others) {
     [
       keyBlock(key),
       h('p', {}, `“${splitKey(key)[1]}” already has a value. Replacing it cannot be undone.`),
-      others ? h('label', { class: 'check' }, always, 'Do the same for every other that is there') : null,
+      others
+        ? h('label', { class: 'check' }, always, 'Do the same for every other that is there')
+        : null,
     ],
     [
       { label: 'Keep the old', value: '', autofocus: true },
       { label: 'Replace', value: 'replace', class: 'primary' },
-    ]);
+    ],
+  );
   return { replace: answer === 'replace', always: always.checked };
 }

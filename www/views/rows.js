@@ -42,7 +42,10 @@ export class Rows {
   /** Draws anew after the rows changed; the focus stays in the row of the same key. */
   update() {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
-    const where = focused && { key: focused.closest('tr').dataset.key, control: focused.dataset.control };
+    const where = focused && {
+      key: focused.closest('tr').dataset.key,
+      control: focused.dataset.control,
+    };
     this.#place(true);
     if (!where) return;
     const same = Array.from(this.#body.rows).find((row) => row.dataset.key === where.key);
@@ -73,7 +76,10 @@ export class Rows {
     const { height } = this;
     const total = this.length();
     const visible = Math.ceil(innerHeight / height);
-    const first = Math.min(Math.max(0, Math.floor(-this.#start() / height) - SPARE), Math.max(0, total - visible));
+    const first = Math.min(
+      Math.max(0, Math.floor(-this.#start() / height) - SPARE),
+      Math.max(0, total - visible),
+    );
     const last = Math.min(total, first + visible + 2 * SPARE);
     for (const [i, row] of this.#drawn) {
       if (!anew && i >= first && i < last) continue;
@@ -102,11 +108,18 @@ export class Rows {
     const row = event.target.closest('tbody tr');
     const page = Math.max(1, Math.floor(innerHeight / this.height) - 2);
     const steps = {
-      ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -Infinity,
+      End: Infinity,
     };
     if (!row || !(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     const target = Number(row.ariaRowIndex) - 2 + steps[event.key];
-    this.reveal(Math.min(this.length() - 1, Math.max(0, target)))?.querySelector('a')?.focus({ preventScroll: true });
+    this.reveal(Math.min(this.length() - 1, Math.max(0, target)))
+      ?.querySelector('a')
+      ?.focus({ preventScroll: true });
   }
 }

@@ -1,6 +1,16 @@
 // The panel of uploads in the corner: progress in total and for each file.
 
-import { complain, count, duration, h, iconButton, notify, plainName, size, throttle } from '../util.js';
+import {
+  complain,
+  count,
+  duration,
+  h,
+  iconButton,
+  notify,
+  plainName,
+  size,
+  throttle,
+} from '../util.js';
 
 const SHOWN = 50; // of thousands of files, those that matter most
 const ORDER = ['conflict', 'active', 'failed', 'waiting', 'done', 'skipped', 'cancelled'];
@@ -9,7 +19,8 @@ const LINGER_MS = 4000;
 
 const STATES = {
   waiting: () => 'Waiting',
-  active: ({ sent, file }) => (sent < file.size ? `${size(sent)} of ${size(file.size)}` : 'Storing…'),
+  active: ({ sent, file }) =>
+    sent < file.size ? `${size(sent)} of ${size(file.size)}` : 'Storing…',
   conflict: () => 'Already there',
   done: ({ file }) => size(file.size),
   failed: ({ error }) => [error.title, error.detail].filter(Boolean).join(': '),
@@ -26,9 +37,19 @@ function makeRow(item, queue) {
   const state = h('span', { class: 'muted' });
   const cancel = iconButton('close', `Cancel ${name}`, () => queue.cancel(item));
   const retry = iconButton('retry', `Try ${name} again`, () => queue.retry(item));
-  const element = h('li', {},
-    h('div', { class: 'line' }, h('span', { class: 'name', title: name }, h('bdi', {}, name)), state),
-    cancel, retry, progress);
+  const element = h(
+    'li',
+    {},
+    h(
+      'div',
+      { class: 'line' },
+      h('span', { class: 'name', title: name }, h('bdi', {}, name)),
+      state,
+    ),
+    cancel,
+    retry,
+    progress,
+  );
   const update = () => {
     element.dataset.state = item.state;
     state.textContent = STATES[item.state](item);
@@ -42,7 +63,8 @@ function makeRow(item, queue) {
 }
 
 function headline({ files, done, failed }, busy) {
-  if (busy) return `Uploading ${done + failed + 1 > files ? files : done + failed + 1} of ${count(files, 'file')}`;
+  if (busy)
+    return `Uploading ${done + failed + 1 > files ? files : done + failed + 1} of ${count(files, 'file')}`;
   if (failed) return `${count(failed, 'upload')} failed`;
   return done ? `${count(done, 'file')} uploaded` : 'Nothing uploaded';
 }
@@ -65,7 +87,12 @@ export function mountUploads(root, { queue }) {
   const dismiss = iconButton('close', 'Close', () => queue.clear());
   let leaving = 0;
 
-  root.replaceChildren(h('header', {}, h('div', {}, title, rate), cancelAll, dismiss), total, list, hidden);
+  root.replaceChildren(
+    h('header', {}, h('div', {}, title, rate), cancelAll, dismiss),
+    total,
+    list,
+    hidden,
+  );
 
   function show() {
     const { items, busy } = queue;
@@ -80,7 +107,10 @@ export function mountUploads(root, { queue }) {
   }
 
   function showItems(items) {
-    const first = ORDER.flatMap((state) => items.filter((item) => item.state === state)).slice(0, SHOWN);
+    const first = ORDER.flatMap((state) => items.filter((item) => item.state === state)).slice(
+      0,
+      SHOWN,
+    );
     for (const [item, { element }] of rows) {
       if (first.includes(item)) continue;
       element.remove();
@@ -92,7 +122,8 @@ export function mountUploads(root, { queue }) {
     }
     const wanted = first.map((item) => rows.get(item).element);
     if (wanted.some((element, i) => list.children[i] !== element)) list.replaceChildren(...wanted);
-    hidden.textContent = items.length > SHOWN ? `and ${count(items.length - SHOWN, 'other file')}` : '';
+    hidden.textContent =
+      items.length > SHOWN ? `and ${count(items.length - SHOWN, 'other file')}` : '';
   }
 
   const showSoon = throttle(show, REFRESH_MS);
