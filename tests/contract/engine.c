@@ -2,6 +2,7 @@
 #include "engine_helpers.h"
 #include "layout.h"
 #include "random.h"
+#include "tempdir.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +16,7 @@
 struct fixture {
     struct engine *engine;
     struct workers *workers;
-    char dir[64];
+    char dir[TEMPDIR_SIZE];
 };
 
 static int memory_setup(void **state)
@@ -29,8 +30,8 @@ static int fs_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
-    snprintf(f->dir, sizeof f->dir, "/var/tmp/diskv-test.XXXXXX");
-    if (!mkdtemp(f->dir) || workers_new(4, &f->workers))
+    tempdir_new(f->dir);
+    if (workers_new(4, &f->workers))
         return -1;
     int fd = open(f->dir, O_RDONLY | O_DIRECTORY);
     int rc = engine_fs_open(fd, &layout_path, DISKV_SYNC_ALWAYS, f->workers, &f->engine);
@@ -43,12 +44,8 @@ static int teardown(void **state)
     struct fixture *f = *state;
     workers_free(f->workers);
     f->engine->ops->free(f->engine);
-    if (*f->dir) {
-        char command[128];
-        snprintf(command, sizeof command, "rm -rf %s", f->dir);
-        if (system(command))
-            return -1;
-    }
+    if (*f->dir)
+        tempdir_remove(f->dir);
     free(f);
     return 0;
 }

@@ -2,6 +2,7 @@
  * what other programs put beside them. */
 #include "engine_helpers.h"
 #include "layout.h"
+#include "tempdir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 struct fixture {
     struct engine *engine;
     struct workers *workers;
-    char dir[64];
+    char dir[TEMPDIR_SIZE];
     int fd;
 };
 
@@ -40,9 +41,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
-    snprintf(f->dir, sizeof f->dir, "/var/tmp/diskv-test.XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
+    tempdir_new(f->dir);
     f->fd = open(f->dir, O_RDONLY | O_DIRECTORY);
     return engine_start(f);
 }
@@ -52,11 +51,9 @@ static int teardown(void **state)
     struct fixture *f = *state;
     engine_stop(f);
     close(f->fd);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", f->dir);
-    int rc = system(command);
+    tempdir_remove(f->dir);
     free(f);
-    return rc;
+    return 0;
 }
 
 static int put(struct fixture *f, const char *key, const char *value)

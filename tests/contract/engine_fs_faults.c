@@ -3,6 +3,7 @@
 #include "engine_helpers.h"
 #include "layout.h"
 #include "sys.h"
+#include "tempdir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -51,7 +52,7 @@ WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
 WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
 
 struct world {
-    char dir[64];
+    char dir[TEMPDIR_SIZE];
     int fd;
     struct workers *workers;
     struct engine *engine;
@@ -83,8 +84,7 @@ static int erase(struct world *w, const char *key)
 
 static void world_new(struct world *w)
 {
-    snprintf(w->dir, sizeof w->dir, "/var/tmp/diskv-test.XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    tempdir_new(w->dir);
     w->fd = open(w->dir, O_RDONLY | O_DIRECTORY);
     world_start(w);
     assert_int_equal(put(w, "a", "old"), 0);
@@ -95,9 +95,7 @@ static void world_free(struct world *w)
 {
     world_stop(w);
     close(w->fd);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", w->dir);
-    assert_int_equal(system(command), 0);
+    tempdir_remove(w->dir);
 }
 
 static size_t entries(int dir_fd, const char *path)

@@ -27,6 +27,7 @@ from types import SimpleNamespace
 
 DISKV = os.path.abspath(os.environ.get("DISKV", "build/diskv"))
 READY_SECONDS = 60
+tempfile.tempdir = os.environ.get("TMPDIR", "/var/tmp")  # on a disk, which /tmp need not be
 STOP_SECONDS = 60
 
 _tests = []

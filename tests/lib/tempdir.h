@@ -1,4 +1,4 @@
-/* A directory of a test's own. */
+/* A directory of a test's own, on a disk, which /tmp need not be. */
 #ifndef TEMPDIR_H
 #define TEMPDIR_H
 
@@ -12,7 +12,7 @@
 /* Makes it and writes its path, or ends the program. */
 static inline void tempdir_new(char path[TEMPDIR_SIZE])
 {
-    snprintf(path, TEMPDIR_SIZE, "/tmp/diskv-test-XXXXXX");
+    snprintf(path, TEMPDIR_SIZE, "/var/tmp/diskv-test-XXXXXX");
     if (!mkdtemp(path)) {
         perror(path);
         exit(EXIT_FAILURE);
