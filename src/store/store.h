@@ -32,20 +32,22 @@ int home_open(const char *dir, int *dir_fd, int *lock_fd);
 
 /* --- record.c --- */
 
+#define RECORD_HASH_LEN 16
+
 /* The store's own record of a value it wrote, kept beside the file (`user.diskv`): a checksum of
- * the bytes, and the entity tag that the value bears as long as size and mtime fit. */
+ * the bytes, which holds as long as size and mtime fit. */
 struct record {
-    uint8_t hash[16]; /* XXH3-128 of the bytes, canonical form */
+    uint8_t hash[RECORD_HASH_LEN]; /* XXH3-128 of the bytes, canonical form */
     uint64_t size;
     struct timespec mtime;
 };
 
 /* The entity tag of bytes with this hash and this media type: the same on every server. */
-void record_etag(const uint8_t hash[static 16], const char *type,
+void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
                  char etag[static DISKV_ETAG_MAX + 1]);
 
 /* Writes the record as JSON text of at most `size` bytes with its NUL. */
-int record_format(const struct record *record, const char *etag, char *out, size_t size);
+int record_format(const struct record *record, char *out, size_t size);
 
 /* What an engine's info means. Nothing in it is trusted: a tag that does not fit the file is
  * replaced by one made from the file's identity, a type that is no header value by "". */

@@ -165,7 +165,7 @@ static void commit_start(diskv_writer *w)
     record_etag(w->record.hash, w->info.type, w->info.etag);
     w->info.size = w->size;
     w->info.modified = w->record.mtime;
-    int rc = record_format(&w->record, w->info.etag, w->record_text, sizeof w->record_text);
+    int rc = record_format(&w->record, w->record_text, sizeof w->record_text);
     if (rc) {
         w->done(w->ctx, rc);
         return;
