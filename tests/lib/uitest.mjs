@@ -88,9 +88,9 @@ export function filesIn(dir) {
   return found.sort();
 }
 
-/** Repeats `check` until it no longer throws; its last error after 20 seconds. */
+/** Repeats `check` until it no longer throws; its last error after a minute. */
 export async function eventually(check) {
-  const end = Date.now() + 20000;
+  const end = Date.now() + 60000;
   for (;;) {
     try {
       return check();
@@ -115,7 +115,7 @@ async function runTest(browser, { run, options }) {
       locale: 'en-GB',
       viewport: { width: 1280, height: 800 },
     });
-    context.setDefaultTimeout(20000);
+    context.setDefaultTimeout(60000);
     const page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => {
