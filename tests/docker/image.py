@@ -62,13 +62,13 @@ def buildah(*args):
 
 
 def mirror():
-    """Where this machine gets its packages from."""
+    """Where this machine gets its packages from: nothing leaves it to debootstrap."""
     for path in (APT_SOURCES, "/etc/apt/sources.list"):
         if os.path.exists(path):
             text = pathlib.Path(path).read_text(encoding="utf-8")
             if found := re.search(r"^(?:URIs:|deb(?: \[.*\])?) *(\S+)", text, re.M):
-                return found[1]
-    return "http://deb.debian.org/debian"
+                return [found[1]]
+    return []
 
 
 def base_root():
@@ -77,7 +77,7 @@ def base_root():
     if kept.exists():
         return kept
     root = work_dir() / "debootstrap"
-    must("debootstrap", "--variant=minbase", "bookworm", root, mirror())
+    must("debootstrap", "--variant=minbase", "bookworm", root, *mirror())
     settings = must("apt-config", "dump").splitlines()
     settings = [line for line in settings if re.match(r"Acquire::(Check|http)", line)]
     (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(settings) + "\n")
