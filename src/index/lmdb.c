@@ -257,14 +257,12 @@ static int lmdb_open_checked(struct lmdb_index *ix, const char *dir, int dir_fd,
     int n = snprintf(path, sizeof path, "%s/" INDEX_DATA_NAME, dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return DISKV_EINVAL;
-    int rc = seal_init(&ix->seal, digest, digest);
-    if (rc)
-        return rc;
+    seal_init(&ix->seal, digest, digest);
     ix->keys = digest->keys;
     ix->seal_fd = openat(dir_fd, INDEX_SEAL_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (ix->seal_fd < 0)
         return error_from_errno(errno);
-    rc = seal_write(ix->seal_fd, &ix->seal);
+    int rc = seal_write(ix->seal_fd, &ix->seal);
     if (!rc)
         rc = tables_open(&ix->tables, path, 0);
     if (rc)

@@ -19,15 +19,15 @@
 
 /* --- The seal --- */
 
-int seal_init(struct seal *seal, const struct digest *now, const struct digest *next)
+void seal_init(struct seal *seal, const struct digest *now, const struct digest *next)
 {
     *seal = (struct seal){.format = FORMAT, .now = *now, .next = *next};
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return DISKV_EUNAVAILABLE;
-    int64_t n = read(fd, seal->boot, sizeof seal->boot - 1);
+        return;
+    if (read(fd, seal->boot, sizeof seal->boot - 1) < 0)
+        seal->boot[0] = '\0';
     close(fd);
-    return n > 0 ? 0 : DISKV_EUNAVAILABLE;
 }
 
 static uint64_t seal_hash(const struct seal *seal)
@@ -49,12 +49,12 @@ int seal_write(int fd, struct seal *seal)
     return n == (int64_t)sizeof *seal ? 0 : n < 0 ? lmdb_error((int)-n) : DISKV_ENOSPACE;
 }
 
-/* True when the seal is of this format and of this boot. */
+/* True when the seal is of this format and of this boot; a boot without a name is another one. */
 static bool seal_is_ours(const struct seal *seal)
 {
     struct seal ours;
-    return seal_init(&ours, &seal->now, &seal->next) == 0 &&
-           memcmp(seal, &ours, offsetof(struct seal, check)) == 0;
+    seal_init(&ours, &seal->now, &seal->next);
+    return ours.boot[0] && memcmp(seal, &ours, offsetof(struct seal, check)) == 0;
 }
 
 /* --- The child: it may crash at any point and leaves everything to the kernel to clean up --- */
@@ -111,8 +111,8 @@ static int copy_content(int seal_fd, const struct seal *seal)
     if (memcmp(&digest, &seal->now, sizeof digest) != 0 &&
         memcmp(&digest, &seal->next, sizeof digest) != 0)
         return DISKV_ECORRUPT;
-    rc = seal_init(&settled, &digest, &digest);
-    return rc ? rc : seal_write(seal_fd, &settled);
+    seal_init(&settled, &digest, &digest);
+    return seal_write(seal_fd, &settled);
 }
 
 static _Noreturn void child_main(int dir_fd, int seal_fd, const struct seal *seal)

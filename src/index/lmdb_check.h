@@ -20,8 +20,8 @@ struct seal {
     uint64_t check;
 };
 
-/* Fills in all but `check`. EUNAVAILABLE where this boot has no name. */
-int seal_init(struct seal *seal, const struct digest *now, const struct digest *next);
+/* Fills in all but `check`; `boot` is "" where there is no /proc to tell. */
+void seal_init(struct seal *seal, const struct digest *now, const struct digest *next);
 
 /* Reads the seal in file `fd`; ECORRUPT where it is none. */
 int seal_read(int fd, struct seal *seal);

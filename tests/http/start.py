@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from diskvtest import DISKV, Server, curl, main, test
+from diskvtest import DISKV, Server, curl, main, skip, test
 
 
 def keys(server):
@@ -178,6 +178,22 @@ def deleting_what_the_store_keeps_for_itself_loses_no_value():
             answer = curl(f"{again.url}/keys/d/k")
             assert (answer.body, answer.headers["etag"], answer.headers["content-type"]) == (b"x", tag, "text/plain")
             assert keys(again) == ["d/k"]
+
+
+@test
+def without_proc_it_serves_and_builds_the_index_anew():
+    if os.getuid():
+        skip("needs root, to hide /proc")
+    with Server() as s:
+        assert curl("-T", "-", f"{s.url}/keys/k", input=b"x").status == 201
+        s.stop()
+        write(f"{s.dir}/l")
+        hidden = subprocess.Popen(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", DISKV,
+                                   "serve", "--listen", "127.0.0.1:0", s.dir], stdout=subprocess.PIPE, text=True)
+        url = re.search(r"http://\S+", hidden.stdout.readline())[0]
+        listed = [entry["key"] for entry in json.loads(curl(f"{url}/keys").body)["keys"]]
+        hidden.terminate()
+        assert hidden.wait(30) == 0 and listed == ["k", "l"]
 
 
 if __name__ == "__main__":
