@@ -69,14 +69,19 @@ static int seen_key(void *ctx, const char *key, size_t len)
     return rc;
 }
 
-/* A place that lies in the one being scanned: to be scanned too unless it is known. */
+/* A place that lies in the one being scanned: to be scanned too unless it is known. It is noted without a
+ * stamp first, so that it is not forgotten should this process end before it is scanned. */
 static int seen_place(void *ctx, const char *name, size_t len)
 {
     struct seen *s = ctx;
+    struct index *index = s->store->index;
     char note[INDEX_NOTE_VALUE_MAX];
     size_t note_len;
-    int rc = s->store->index->ops->note_get(s->store->index, name, len, note, &note_len);
-    return rc == DISKV_ENOTFOUND ? names_add(s->places, name, len) : rc;
+    int rc = index->ops->note_get(index, name, len, note, &note_len);
+    if (rc != DISKV_ENOTFOUND)
+        return rc;
+    rc = index->ops->note_set(index, name, len, "", 0);
+    return rc ? rc : names_add(s->places, name, len);
 }
 
 static int compare_hashes(const void *a, const void *b)

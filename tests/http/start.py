@@ -89,6 +89,24 @@ def only_directories_that_changed_are_read_again():
 
 
 @test
+def a_start_that_was_cut_off_is_made_up_for():
+    with Server() as s:
+        s.stop()
+        expected = sorted(f"d{number}/deep/k" for number in range(40))
+        for key in expected:
+            write(f"{s.dir}/{key}")
+        settle()
+        for call in (3, 10, 50, 80):
+            shutil.rmtree(f"{s.dir}/.diskv/index", ignore_errors=True)
+            killed = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=getdents64",
+                                     "-e", f"inject=getdents64:signal=KILL:when={call}", DISKV, "serve", "--listen",
+                                     "127.0.0.1:0", s.dir], stdout=subprocess.PIPE, check=False)
+            assert killed.returncode != 0 and killed.stdout == b""
+            with Server(dir=s.dir) as again:
+                assert keys(again) == expected, call
+
+
+@test
 def a_missing_or_damaged_index_is_rebuilt():
     def remove(path):
         shutil.rmtree(path)
