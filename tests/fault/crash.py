@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from diskvtest import Server, curl, main, test
 
-ROUNDS = 20
+ROUNDS = 200 if os.environ.get("DISKV_LONG") else 20
 THREADS = 8
 SIZES = [0, 100, 5_000, 300_000, 2_000_000]
 
