@@ -10,6 +10,7 @@
 
 struct fs_reader {
     struct engine_reader reader;
+    struct job job; /* of close */
     int fd;
 };
 
@@ -145,11 +146,23 @@ void fs_read(struct engine_read *r)
     workers_post(op_fs(r->reader->engine)->workers, &r->op.job);
 }
 
+static void close_run(struct job *job)
+{
+    struct fs_reader *r = container_of(job, struct fs_reader, job);
+    close(r->fd);
+    free(r);
+}
+
+/* The last close of a file without a name frees its blocks, which waits for the disk: a worker does it. */
 void fs_close(struct engine_reader *reader)
 {
     struct fs_reader *r = container_of(reader, struct fs_reader, reader);
-    close(r->fd);
-    free(r);
+    struct stat st;
+    r->job.run = close_run;
+    if (sys_stat(r->fd, "", &st) == 0 && st.st_nlink > 0)
+        close_run(&r->job);
+    else
+        workers_post(op_fs(reader->engine)->workers, &r->job);
 }
 
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)

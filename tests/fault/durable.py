@@ -3,6 +3,7 @@ calls, as strace saw them."""
 import http.client
 import os
 import re
+import socket
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from diskvtest import Server, curl, main, skip, test
 
 CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,renameat2,unlinkat,mkdirat,linkat,"
-         "sendmsg,sendto,writev,write")
+         "sendmsg,sendto,writev,write,close")
 SYNCS = ("fsync", "syncfs")
 
 
@@ -128,6 +129,23 @@ def threads_that_serve_sockets_leave_the_disk_to_others():
         waiting = {"pread64", "pwrite64", "fsetxattr", "fsync", "syncfs", "renameat", "renameat2", "unlinkat", "mkdirat"}
         assert serving and "pread64" in {name for name, _, thread in calls if thread not in serving}
         assert not [call for call in calls if call[2] in serving and call[0] in waiting]
+
+
+@test
+def the_last_close_of_a_value_that_was_erased_meanwhile_is_left_to_others_too():
+    with Server() as s:
+        assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(32 << 20)).status == 201
+        with traced(s) as calls:
+            with socket.create_connection(("127.0.0.1", s.port), 30) as connection:
+                connection.sendall(b"GET /keys/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                connection.recv(1000)
+                assert curl("-X", "DELETE", f"{s.url}/keys/k").status == 204
+                while connection.recv(1 << 20):
+                    pass
+            curl(f"{s.url}/healthz")
+        serving = {thread for _, text, thread in calls if "HTTP/1.1 " in text}
+        closed_by = [thread for name, text, thread in calls if name == "close" and f"{s.dir}/k" in text]
+        assert len(closed_by) == 1 and closed_by[0] not in serving
 
 
 if __name__ == "__main__":
