@@ -25,6 +25,10 @@ struct fs {
     atomic_ullong next_tmp;
 };
 
+/* From this size on what is done to a whole value takes too long for the committer: a worker does
+ * it. */
+#define FS_LARGE (1024 * 1024)
+
 #define FS_TMP_NAME 48
 
 /* A name that no other temporary file of this store has. */
@@ -34,8 +38,8 @@ void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
 
 #define FS_DIRS_MAX 128
 
-/* From so many files or directories on, one sync of the file system costs less than one of each: every
- * fsync makes the disk flush its cache. */
+/* From so many files or directories on, one sync of the file system costs less than one of each:
+ * every fsync makes the disk flush its cache. */
 #define FS_SYNC_TOGETHER 4
 
 struct fs_dirs {
@@ -81,6 +85,10 @@ void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs);
 
 /* Describes an open value. */
 void fs_info(int fd, const struct stat *stat, struct engine_info *out);
+
+/* Closes a file that has lost its name, on a worker: the last close frees its blocks, which takes a
+ * second for some GiB. */
+void fs_close_later(struct fs *fs, int fd);
 
 int fs_open_now(struct engine *engine, struct engine_open *o);
 void fs_open(struct engine *engine, struct engine_open *o);

@@ -36,6 +36,21 @@ static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
     return guard(ctx, &info);
 }
 
+/* Keeps a large value that is about to lose its name from being freed here and now; -1 for none. */
+static int value_hold(const struct fs_slot *slot)
+{
+    if (!slot->exists || slot->stat.st_size < FS_LARGE)
+        return -1;
+    int fd = sys_open_beneath(slot->fd, slot->name, O_PATH, 0);
+    return fd < 0 ? -1 : fd;
+}
+
+static void value_release(struct fs *fs, int fd)
+{
+    if (fd >= 0)
+        fs_close_later(fs, fd);
+}
+
 /* Opens the slot to commit to, once the guard agrees: a refused commit makes no directory. */
 static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
                        struct fs_dirs *dirs, struct fs_slot *slot, int *refused)
@@ -62,7 +77,9 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
     int rc = commit_slot(fs, c, path, dirs, &slot, refused);
     if (rc || *refused)
         return rc;
+    int old_fd = value_hold(&slot);
     rc = sys_renameat2(fs->tmp_fd, w->name, slot.fd, slot.name, 0);
+    value_release(fs, old_fd);
     if (rc) {
         fs_slot_close(&slot);
         return rc == -EISDIR ? -ENOENT : rc;
@@ -100,8 +117,11 @@ static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *di
     if (rc)
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
     int refused = guard_ask(&slot, e->guard, e->guard_ctx);
-    if (!refused)
+    if (!refused) {
+        int old_fd = value_hold(&slot);
         rc = sys_unlinkat(slot.fd, slot.name, 0);
+        value_release(fs, old_fd);
+    }
     if (rc || refused) {
         fs_slot_close(&slot);
         return refused ? refused : error_from_errno(-rc);

@@ -10,7 +10,6 @@
 
 struct fs_reader {
     struct engine_reader reader;
-    struct job job; /* of close */
     int fd;
 };
 
@@ -146,23 +145,39 @@ void fs_read(struct engine_read *r)
     workers_post(op_fs(r->reader->engine)->workers, &r->op.job);
 }
 
+struct closing {
+    struct job job;
+    int fd;
+};
+
 static void close_run(struct job *job)
 {
-    struct fs_reader *r = container_of(job, struct fs_reader, job);
-    close(r->fd);
-    free(r);
+    struct closing *c = container_of(job, struct closing, job);
+    close(c->fd);
+    free(c);
 }
 
-/* The last close of a file without a name frees its blocks, which waits for the disk: a worker does it. */
+void fs_close_later(struct fs *fs, int fd)
+{
+    struct closing *c = malloc(sizeof *c);
+    if (!c) {
+        close(fd);
+        return;
+    }
+    c->job.run = close_run;
+    c->fd = fd;
+    workers_post(fs->workers, &c->job);
+}
+
 void fs_close(struct engine_reader *reader)
 {
     struct fs_reader *r = container_of(reader, struct fs_reader, reader);
     struct stat st;
-    r->job.run = close_run;
     if (sys_stat(r->fd, "", &st) == 0 && st.st_nlink > 0)
-        close_run(&r->job);
+        close(r->fd);
     else
-        workers_post(op_fs(reader->engine)->workers, &r->job);
+        fs_close_later(op_fs(reader->engine), r->fd);
+    free(r);
 }
 
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)

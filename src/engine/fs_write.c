@@ -10,7 +10,7 @@
 
 /* From this size on the worker syncs the file itself, so that the committer's batch need not wait.
  */
-#define SYNC_ALONE (1024 * 1024)
+#define FS_LARGE (1024 * 1024)
 
 /* How much a large value gathers in the page cache before the kernel is asked to write it out. */
 #define WRITEBACK_STEP (8 * 1024 * 1024)
@@ -131,7 +131,7 @@ static void prepare_run(struct job *job)
     int rc = w->fd < 0 ? file_make(fs, w) : 0;
     if (!rc)
         rc = attributes_set(c, w->fd);
-    if (!rc && fs->sync && w->size >= SYNC_ALONE) {
+    if (!rc && fs->sync && w->size >= FS_LARGE) {
         rc = sys_fsync(w->fd);
         w->synced = true;
     } else if (!rc && fs->sync) {

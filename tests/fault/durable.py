@@ -144,8 +144,20 @@ def the_last_close_of_a_value_that_was_erased_meanwhile_is_left_to_others_too():
                     pass
             curl(f"{s.url}/healthz")
         serving = {thread for _, text, thread in calls if "HTTP/1.1 " in text}
-        closed_by = [thread for name, text, thread in calls if name == "close" and f"{s.dir}/k" in text]
-        assert len(closed_by) == 1 and closed_by[0] not in serving
+        closed_by = {thread for name, text, thread in calls if name == "close" and f"{s.dir}/k" in text}
+        assert closed_by and not closed_by & serving
+
+
+@test
+def the_blocks_of_a_large_value_are_not_freed_by_the_thread_that_commits():
+    for change, status in ((["-X", "DELETE"], 204), (["-T", "-"], 204)):
+        with Server() as s:
+            assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(32 << 20)).status == 201
+            with traced(s) as calls:
+                assert curl(*change, f"{s.url}/keys/k", input=b"small").status == status
+            committer = {thread for name, text, thread in calls if name in ("unlinkat", "renameat") and '"k"' in text}
+            freed_by = {thread for name, text, thread in calls if name == "close" and f"{s.dir}/k" in text}
+            assert freed_by and committer and not freed_by & committer
 
 
 if __name__ == "__main__":
