@@ -14,6 +14,7 @@ static void fs_free(struct engine *engine)
 {
     struct fs *fs = container_of(engine, struct fs, engine);
     workers_free(fs->committer);
+    workers_free(fs->closer);
     close(fs->tmp_fd);
     close(fs->dir_fd);
     free(fs);
@@ -106,9 +107,12 @@ int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync
     fs->layout = layout;
     fs->sync = sync == DISKV_SYNC_ALWAYS;
     fs->workers = workers;
-    int rc = workers_new(1, &fs->committer);
+    int rc = workers_new(1, &fs->closer);
     if (rc)
         goto free_fs;
+    rc = workers_new(1, &fs->committer);
+    if (rc)
+        goto free_closer;
     fs->dir_fd = sys_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
     if (fs->dir_fd < 0) {
         if (fs->dir_fd == -ENOSYS)
@@ -129,6 +133,8 @@ close_dir:
     close(fs->dir_fd);
 free_committer:
     workers_free(fs->committer);
+free_closer:
+    workers_free(fs->closer);
 free_fs:
     free(fs);
     return rc;

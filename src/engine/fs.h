@@ -22,6 +22,7 @@ struct fs {
     bool sync;
     struct workers *workers;   /* not ours */
     struct workers *committer; /* one thread */
+    struct workers *closer;    /* one thread */
     atomic_ullong next_tmp;
 };
 

@@ -166,7 +166,7 @@ void fs_close_later(struct fs *fs, int fd)
     }
     c->job.run = close_run;
     c->fd = fd;
-    workers_post(fs->workers, &c->job);
+    workers_post(fs->closer, &c->job);
 }
 
 void fs_close(struct engine_reader *reader)
