@@ -16,6 +16,11 @@
 #include <stdint.h>
 #include <time.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default) /* the library hides everything else */
+
 #define DISKV_KEY_MAX  1000  /* bytes of a key */
 #define DISKV_ETAG_MAX 32    /* bytes of an entity tag, without its quotes */
 #define DISKV_TYPE_MAX 255   /* bytes of a media type */
@@ -204,5 +209,10 @@ struct diskv_stats {
 };
 
 void diskv_stats(diskv *store, struct diskv_stats *out);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-"""src/meson.build promises that a call upwards fails to link; here are the calls."""
+"""src/meson.build promises that a call upwards, or past libdiskv, fails to link; here are the calls."""
 from diskvtest import main, test
 from tree import build_dir, copy_of_tree, must, run
 
@@ -9,16 +9,18 @@ MAY_CALL = {
     "index": ["util"],
     "engine": ["util", "layout"],
     "store": ["util", "index", "engine"],
-    "http": ["util", "store"],
-    "cli": ["util", "store", "http"],
+    "http": ["util"],
+    "cli": ["util", "http"],
 }
-ABOVE_OR_BESIDE = {
+# Above libdiskv, which is made of the layers up to store, there is nothing beneath but diskv.h and util.
+OUT_OF_REACH = {
     "util": ["layout", "index", "engine", "store", "http", "cli"],
     "layout": ["index", "engine", "store", "http", "cli"],
     "index": ["layout", "engine", "store", "http", "cli"],
     "engine": ["index", "store", "http", "cli"],
     "store": ["http", "cli"],
-    "http": ["cli"],
+    "http": ["layout", "index", "engine", "store", "cli"],
+    "cli": ["layout", "index", "engine", "store"],
 }
 
 
@@ -47,12 +49,12 @@ def calls_downwards_link():
 
 
 @test
-def every_call_upwards_or_sideways_fails_to_link():
+def every_other_call_fails_to_link():
     with copy_of_tree() as tree:
         for layer in LAYERS:
-            add_calls(tree, layer, ABOVE_OR_BESIDE.get(layer, []))
+            add_calls(tree, layer, OUT_OF_REACH.get(layer, []))
         with build_dir("--buildtype=debug", source=tree) as build:
-            for layer, callees in ABOVE_OR_BESIDE.items():
+            for layer, callees in OUT_OF_REACH.items():
                 code, output = run("ninja", "-C", build, *seams([layer]))
                 assert code != 0, f"{layer} links with calls of {callees}"
                 for callee in callees:
