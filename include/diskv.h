@@ -6,8 +6,11 @@
  * Functions return 0 (or a count) on success and a negative `enum diskv_error` otherwise. Those
  * that take a `diskv_done` never wait: they return at once and call `done(ctx, rc)` exactly once,
  * on any thread, perhaps before they return. What was passed to them must stay as it is until then.
- * The others may wait for the disk, unless their name ends in `_now`. A `diskv` may be used by any
- * number of threads at once; a reader or a writer by one at a time. */
+ * The others may wait for the disk, unless their name ends in `_now`; they must not be called from
+ * a `diskv_done` or a `diskv_guard`. A `diskv` may be used by any number of threads at once; a
+ * reader, a writer or an iterator by one at a time, and each must be closed before the store is.
+ *
+ * Where a call stands for one of the Go package diskv, version 3, it says so. */
 #ifndef DISKV_H
 #define DISKV_H
 
@@ -62,6 +65,7 @@ bool diskv_key_valid(const char *key, size_t len);
 typedef struct diskv diskv;
 typedef struct diskv_reader diskv_reader;
 typedef struct diskv_writer diskv_writer;
+typedef struct diskv_iter diskv_iter;
 typedef void diskv_done(void *ctx, int rc);
 
 enum diskv_sync {
@@ -79,7 +83,7 @@ struct diskv_options {
 
 /* Opens the store in directory `dir`, which is created (not its parents) where it is missing, and
  * brings the index in step with the files. One process at a time: EBUSY for the second.
- * `*out` is the caller's, for diskv_close. */
+ * `*out` is the caller's, for diskv_close. In Go: New. */
 int diskv_open(const char *dir, const struct diskv_options *options, diskv **out);
 
 /* Waits for what is under way and frees the store. No reader or writer may be left. NULL is fine.
@@ -107,6 +111,25 @@ struct diskv_write_options {
     uint64_t size_hint; /* expected size, 0 where unknown: sizes the buffer */
 };
 
+/* --- Whole values --- */
+
+/* Makes `size` bytes at `data` (NULL is fine for none) the value of `key`, in place of any it had.
+ * `options` may be NULL; its size_hint is not looked at. Errors as diskv_writer_append and
+ * diskv_writer_commit. In Go: Write, WriteString. */
+int diskv_put(diskv *store, const char *key, size_t len, const void *data, size_t size,
+              const struct diskv_write_options *options);
+
+/* Reads the value of `key` into memory: `*size` bytes at `*data`, and a NUL behind them that is not
+ * counted. `*data` is the caller's, for free(). ENOTFOUND; ESTALE when another program cut the file
+ * short meanwhile. In Go: Read, ReadString. */
+int diskv_get(diskv *store, const char *key, size_t len, void **data, size_t *size);
+
+/* 1 where `key` has a value, 0 where it has none, or an error. In Go: Has. */
+int diskv_has(diskv *store, const char *key, size_t len);
+
+/* What is known of the value of `key`. ENOTFOUND. */
+int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out);
+
 /* --- Reading ---
  * A reader sees the value as it was when opened, whatever is written meanwhile through a store. */
 
@@ -117,6 +140,9 @@ int diskv_reader_open_now(diskv *store, const char *key, size_t len, diskv_reade
 void diskv_reader_open(diskv *store, const char *key, size_t len, diskv_reader **out,
                        diskv_done *done, void *ctx);
 
+/* diskv_reader_open, waiting. In Go: ReadStream, with diskv_reader_read_wait. */
+int diskv_reader_open_wait(diskv *store, const char *key, size_t len, diskv_reader **out);
+
 /* What the value is; lives as long as the reader. */
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
 
@@ -126,6 +152,9 @@ int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint6
 /* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */
 void diskv_reader_read(diskv_reader *reader, void *buf, size_t len, uint64_t offset, size_t *got,
                        diskv_done *done, void *ctx);
+
+/* Reads `len` bytes at `offset`, waiting: a count, less than `len` only at the end of the value. */
+int64_t diskv_reader_read_wait(diskv_reader *reader, void *buf, size_t len, uint64_t offset);
 
 /* Closes the reader, which must have nothing under way. NULL is fine. Never waits. */
 void diskv_reader_close(diskv_reader *reader);
@@ -143,10 +172,17 @@ int64_t diskv_writer_append(diskv_writer *writer, const void *data, size_t len);
 /* Moves the buffer's content to storage. */
 void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
 
+/* Appends all of `data`, flushing as often as that takes. After an error the writer can only be
+ * closed. In Go: WriteStream, with diskv_writer_commit_wait at its end. */
+int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len);
+
 /* Makes what was appended the key's value, atomically. Whatever the outcome the writer can only be
  * closed afterwards. EPRECONDITION (or what the guard said) and every other error leave the old
  * value, except EINDOUBT. */
 void diskv_writer_commit(diskv_writer *writer, diskv_done *done, void *ctx);
+
+/* diskv_writer_commit, waiting. */
+int diskv_writer_commit_wait(diskv_writer *writer);
 
 /* After a successful commit: what was stored, and whether the key is new. */
 const struct diskv_info *diskv_writer_info(const diskv_writer *writer);
@@ -156,9 +192,14 @@ bool diskv_writer_created(const diskv_writer *writer);
  * Never waits. */
 void diskv_writer_close(diskv_writer *writer);
 
-/* Erases a key; ENOTFOUND where there is none. `key` is copied. */
+/* Erases a key; ENOTFOUND where there is none. `guard`, which may be NULL, is not asked then. `key`
+ * is copied. */
 void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, void *guard_ctx,
                  diskv_done *done, void *ctx);
+
+/* diskv_erase, waiting. In Go: Erase. */
+int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *guard,
+                     void *guard_ctx);
 
 /* --- Listing --- */
 
@@ -195,6 +236,23 @@ struct diskv_page {
 void diskv_list(diskv *store, const struct diskv_list_options *options, struct diskv_page **out,
                 diskv_done *done, void *ctx);
 void diskv_page_free(struct diskv_page *page);
+
+/* diskv_list, waiting. In Go: Index.Keys, whose `from` must be a key. */
+int diskv_list_wait(diskv *store, const struct diskv_list_options *options,
+                    struct diskv_page **out);
+
+/* Begins a walk over the keys that begin with `prefix` (copied; "" for all keys), in byte order.
+ * Keys may be written and erased meanwhile, by the walker too: every key that exists throughout
+ * comes exactly once. `*out` is the caller's, for diskv_iter_close. EINVAL where the prefix is
+ * longer than a key. In Go: KeysPrefix; Keys. */
+int diskv_iter_open(diskv *store, const char *prefix, size_t len, diskv_iter **out);
+
+/* Moves to the next key: 1, and `*out` lives until the next call; 0 at the end; or an error, after
+ * which the iterator can only be closed. EUNAVAILABLE, ENOMEM. */
+int diskv_iter_next(diskv_iter *iter, const struct diskv_item **out);
+
+/* Ends the walk, wherever it is: in Go, closing the cancel channel. NULL is fine. Never waits. */
+void diskv_iter_close(diskv_iter *iter);
 
 /* --- Numbers --- */
 

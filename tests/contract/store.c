@@ -1,0 +1,530 @@
+/* What a program gets from the library without a callback: the same cases over each engine. */
+#include "diskv.h"
+#include "tempdir.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include <cmocka.h>
+
+#define KEYS     2500              /* more than two pages of the iterator's */
+#define LARGE    (3 * 1024 * 1024) /* many buffers of a writer's */
+#define ODD_STEP 77777
+
+struct fixture {
+    diskv *store;
+    char dir[TEMPDIR_SIZE];
+};
+
+static int setup(void **state, const char *engine)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    tempdir_new(f->dir);
+    const struct diskv_options options = {
+        .engine = engine, .sync = DISKV_SYNC_NONE, .max_value_bytes = LARGE};
+    return diskv_open(f->dir, &options, &f->store);
+}
+
+static int memory_setup(void **state)
+{
+    return setup(state, "memory");
+}
+
+static int fs_setup(void **state)
+{
+    return setup(state, "fs");
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    diskv_close(f->store);
+    tempdir_remove(f->dir);
+    free(f);
+    return 0;
+}
+
+static diskv *store_of(void **state)
+{
+    return ((struct fixture *)*state)->store;
+}
+
+static int put(diskv *store, const char *key, const char *value)
+{
+    return diskv_put(store, key, strlen(key), value, strlen(value), NULL);
+}
+
+static int erase(diskv *store, const char *key)
+{
+    return diskv_erase_wait(store, key, strlen(key), NULL, NULL);
+}
+
+static int has(diskv *store, const char *key)
+{
+    return diskv_has(store, key, strlen(key));
+}
+
+static void assert_value(diskv *store, const char *key, const char *expected)
+{
+    void *data;
+    size_t size;
+    assert_int_equal(diskv_get(store, key, strlen(key), &data, &size), 0);
+    assert_int_equal(size, strlen(expected));
+    assert_string_equal(data, expected);
+    free(data);
+}
+
+/* Bytes that differ from place to place; for free(). */
+static char *large_value(void)
+{
+    char *data = malloc(LARGE);
+    assert_non_null(data);
+    for (size_t i = 0; i < LARGE; i++)
+        data[i] = (char)((i >> 12) * 31 + i * 7);
+    return data;
+}
+
+static void key_name(char out[static 16], const char *prefix, size_t i)
+{
+    snprintf(out, 16, "%s%04zu", prefix, i);
+}
+
+static void put_keys(diskv *store, const char *prefix, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char key[16];
+        key_name(key, prefix, i);
+        assert_int_equal(put(store, key, "v"), 0);
+    }
+}
+
+/* --- Whole values --- */
+
+static void a_value_is_read_back(void **state)
+{
+    diskv *store = store_of(state);
+    assert_int_equal(put(store, "a/b", "hello"), 0);
+    assert_value(store, "a/b", "hello");
+    assert_int_equal(put(store, "a/b", "bye"), 0);
+    assert_value(store, "a/b", "bye");
+}
+
+static void any_bytes_are_a_value(void **state)
+{
+    diskv *store = store_of(state);
+    void *data;
+    size_t size;
+    assert_int_equal(diskv_put(store, "k", 1, "\0\xff\n\0", 4, NULL), 0);
+    assert_int_equal(diskv_get(store, "k", 1, &data, &size), 0);
+    assert_int_equal(size, 4);
+    assert_memory_equal(data, "\0\xff\n\0", 5);
+    free(data);
+}
+
+static void an_empty_value_is_a_value(void **state)
+{
+    diskv *store = store_of(state);
+    assert_int_equal(diskv_put(store, "empty", 5, NULL, 0, NULL), 0);
+    assert_value(store, "empty", "");
+    assert_int_equal(has(store, "empty"), 1);
+}
+
+static void a_value_of_many_buffers_is_read_back(void **state)
+{
+    diskv *store = store_of(state);
+    char *value = large_value();
+    void *data;
+    size_t size;
+    assert_int_equal(diskv_put(store, "large", 5, value, LARGE, NULL), 0);
+    assert_int_equal(diskv_get(store, "large", 5, &data, &size), 0);
+    assert_int_equal(size, LARGE);
+    assert_memory_equal(data, value, LARGE);
+    free(data);
+    free(value);
+}
+
+static void a_value_over_the_limit_is_refused_and_changes_nothing(void **state)
+{
+    diskv *store = store_of(state);
+    assert_int_equal(put(store, "k", "old"), 0);
+    char *value = calloc(1, LARGE + 1);
+    assert_int_equal(diskv_put(store, "k", 1, value, LARGE + 1, NULL), DISKV_ETOOLARGE);
+    free(value);
+    assert_value(store, "k", "old");
+}
+
+static void a_missing_key_is_not_found(void **state)
+{
+    diskv *store = store_of(state);
+    void *data;
+    size_t size;
+    struct diskv_info info;
+    diskv_reader *reader;
+    assert_int_equal(diskv_get(store, "none", 4, &data, &size), DISKV_ENOTFOUND);
+    assert_int_equal(diskv_stat(store, "none", 4, &info), DISKV_ENOTFOUND);
+    assert_int_equal(diskv_reader_open_wait(store, "none", 4, &reader), DISKV_ENOTFOUND);
+    assert_int_equal(erase(store, "none"), DISKV_ENOTFOUND);
+    assert_int_equal(has(store, "none"), 0);
+}
+
+static void what_is_no_key_is_refused_by_every_call(void **state)
+{
+    diskv *store = store_of(state);
+    static const char not_utf8[] = "\xc3";
+    void *data;
+    size_t size;
+    struct diskv_info info;
+    diskv_reader *reader;
+    assert_int_equal(put(store, "", "v"), DISKV_EKEY);
+    assert_int_equal(put(store, not_utf8, "v"), DISKV_EKEY);
+    assert_int_equal(diskv_get(store, not_utf8, 1, &data, &size), DISKV_EKEY);
+    assert_int_equal(diskv_stat(store, not_utf8, 1, &info), DISKV_EKEY);
+    assert_int_equal(diskv_reader_open_wait(store, not_utf8, 1, &reader), DISKV_EKEY);
+    assert_int_equal(erase(store, not_utf8), DISKV_EKEY);
+    assert_int_equal(has(store, not_utf8), DISKV_EKEY);
+}
+
+static void an_erased_key_is_gone_until_it_is_written_again(void **state)
+{
+    diskv *store = store_of(state);
+    assert_int_equal(put(store, "k", "one"), 0);
+    assert_int_equal(erase(store, "k"), 0);
+    assert_int_equal(has(store, "k"), 0);
+    assert_int_equal(erase(store, "k"), DISKV_ENOTFOUND);
+    assert_int_equal(put(store, "k", "two"), 0);
+    assert_value(store, "k", "two");
+}
+
+static void stat_says_what_the_writer_and_the_reader_say(void **state)
+{
+    diskv *store = store_of(state);
+    const struct diskv_write_options options = {.type = "text/plain"};
+    diskv_writer *writer;
+    diskv_reader *reader;
+    struct diskv_info info;
+    assert_int_equal(diskv_writer_open(store, "k", 1, &options, &writer), 0);
+    assert_int_equal(diskv_writer_append_wait(writer, "hello", 5), 0);
+    assert_int_equal(diskv_writer_commit_wait(writer), 0);
+    assert_int_equal(diskv_stat(store, "k", 1, &info), 0);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(info.size, 5);
+    assert_string_equal(info.type, "text/plain");
+    assert_string_equal(info.etag, diskv_writer_info(writer)->etag);
+    assert_string_equal(info.etag, diskv_reader_info(reader)->etag);
+    assert_int_equal(info.modified.tv_sec, diskv_writer_info(writer)->modified.tv_sec);
+    assert_int_equal(info.modified.tv_nsec, diskv_writer_info(writer)->modified.tv_nsec);
+    diskv_reader_close(reader);
+    diskv_writer_close(writer);
+}
+
+/* --- Streams --- */
+
+static void a_value_written_in_odd_parts_is_read_in_odd_parts(void **state)
+{
+    diskv *store = store_of(state);
+    char *value = large_value(), *part = malloc(ODD_STEP);
+    diskv_writer *writer;
+    diskv_reader *reader;
+    assert_int_equal(diskv_writer_open(store, "k", 1, NULL, &writer), 0);
+    for (size_t at = 0; at < LARGE; at += ODD_STEP) {
+        size_t n = LARGE - at < ODD_STEP ? LARGE - at : ODD_STEP;
+        assert_int_equal(diskv_writer_append_wait(writer, value + at, n), 0);
+    }
+    assert_int_equal(diskv_writer_commit_wait(writer), 0);
+    assert_true(diskv_writer_created(writer));
+    diskv_writer_close(writer);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(diskv_reader_info(reader)->size, LARGE);
+    for (size_t at = 0; at < LARGE; at += ODD_STEP) {
+        size_t n = LARGE - at < ODD_STEP ? LARGE - at : ODD_STEP;
+        assert_int_equal(diskv_reader_read_wait(reader, part, ODD_STEP, at), n);
+        assert_memory_equal(part, value + at, n);
+    }
+    assert_int_equal(diskv_reader_read_wait(reader, part, 1, LARGE), 0);
+    assert_int_equal(diskv_reader_read_wait(reader, part, 1, LARGE + 1), 0);
+    diskv_reader_close(reader);
+    free(part);
+    free(value);
+}
+
+static void a_reader_keeps_the_value_that_it_opened(void **state)
+{
+    diskv *store = store_of(state);
+    diskv_reader *reader;
+    char data[8];
+    assert_int_equal(put(store, "k", "one"), 0);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(put(store, "k", "other"), 0);
+    assert_int_equal(diskv_reader_read_wait(reader, data, sizeof data, 0), 3);
+    assert_memory_equal(data, "one", 3);
+    assert_int_equal(erase(store, "k"), 0);
+    assert_int_equal(diskv_reader_read_wait(reader, data, sizeof data, 1), 2);
+    assert_memory_equal(data, "ne", 2);
+    diskv_reader_close(reader);
+}
+
+static void a_writer_that_is_not_committed_changes_nothing(void **state)
+{
+    diskv *store = store_of(state);
+    diskv_writer *writer;
+    char *value = large_value();
+    assert_int_equal(put(store, "k", "old"), 0);
+    assert_int_equal(diskv_writer_open(store, "k", 1, NULL, &writer), 0);
+    assert_int_equal(diskv_writer_append_wait(writer, value, LARGE), 0);
+    diskv_writer_close(writer);
+    assert_value(store, "k", "old");
+    free(value);
+}
+
+/* --- Guards --- */
+
+static int if_none(void *ctx, const struct diskv_info *current)
+{
+    (void)ctx;
+    return current ? DISKV_EPRECONDITION : 0;
+}
+
+static int if_tag(void *ctx, const struct diskv_info *current)
+{
+    return current && strcmp(current->etag, ctx) == 0 ? 0 : DISKV_EPRECONDITION;
+}
+
+static void a_guard_lets_only_the_first_write_through(void **state)
+{
+    diskv *store = store_of(state);
+    const struct diskv_write_options options = {.guard = if_none};
+    assert_int_equal(diskv_put(store, "k", 1, "one", 3, &options), 0);
+    assert_int_equal(diskv_put(store, "k", 1, "two", 3, &options), DISKV_EPRECONDITION);
+    assert_value(store, "k", "one");
+}
+
+static void a_guard_sees_the_value_that_would_be_replaced_or_erased(void **state)
+{
+    diskv *store = store_of(state);
+    struct diskv_info old, new;
+    assert_int_equal(put(store, "k", "one"), 0);
+    assert_int_equal(diskv_stat(store, "k", 1, &old), 0);
+    const struct diskv_write_options options = {.guard = if_tag, .guard_ctx = old.etag};
+    assert_int_equal(diskv_put(store, "k", 1, "two", 3, &options), 0);
+    assert_int_equal(diskv_put(store, "k", 1, "three", 5, &options), DISKV_EPRECONDITION);
+    assert_int_equal(diskv_erase_wait(store, "k", 1, if_tag, old.etag), DISKV_EPRECONDITION);
+    assert_value(store, "k", "two");
+    assert_int_equal(diskv_stat(store, "k", 1, &new), 0);
+    assert_int_equal(diskv_erase_wait(store, "k", 1, if_tag, new.etag), 0);
+    assert_int_equal(has(store, "k"), 0);
+}
+
+/* --- Walks --- */
+
+/* Walks to the end: the keys must be `prefix`0000 and so on, `count` of them. */
+static void assert_walk(diskv *store, const char *walked, const char *prefix, size_t count)
+{
+    diskv_iter *iter;
+    const struct diskv_item *item;
+    assert_int_equal(diskv_iter_open(store, walked, strlen(walked), &iter), 0);
+    for (size_t i = 0; i < count; i++) {
+        char key[16];
+        key_name(key, prefix, i);
+        assert_int_equal(diskv_iter_next(iter, &item), 1);
+        assert_int_equal(item->len, strlen(key));
+        assert_memory_equal(item->name, key, item->len);
+        assert_false(item->is_prefix);
+        assert_int_equal(item->info.size, 1);
+    }
+    assert_int_equal(diskv_iter_next(iter, &item), 0);
+    assert_int_equal(diskv_iter_next(iter, &item), 0);
+    diskv_iter_close(iter);
+}
+
+static void a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere(void **state)
+{
+    static const size_t stops[] = {0, 1, 1000, 1001, KEYS};
+    diskv *store = store_of(state);
+    diskv_iter *iter;
+    const struct diskv_item *item;
+    put_keys(store, "k", KEYS);
+    assert_walk(store, "", "k", KEYS);
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        assert_int_equal(diskv_iter_open(store, "", 0, &iter), 0);
+        for (size_t k = 0; k < stops[i]; k++)
+            assert_int_equal(diskv_iter_next(iter, &item), 1);
+        diskv_iter_close(iter);
+    }
+}
+
+static void a_walk_with_a_prefix_meets_only_keys_that_begin_so(void **state)
+{
+    diskv *store = store_of(state);
+    put_keys(store, "a/", 3);
+    put_keys(store, "b/", KEYS);
+    put_keys(store, "b0", 3);
+    assert_walk(store, "b/", "b/", KEYS);
+    assert_walk(store, "a/", "a/", 3);
+    assert_walk(store, "b1", "", 0);
+}
+
+static void a_walk_over_an_empty_store_ends_at_once(void **state)
+{
+    assert_walk(store_of(state), "", "", 0);
+}
+
+static void a_prefix_that_is_longer_than_a_key_is_refused(void **state)
+{
+    char prefix[DISKV_KEY_MAX + 1];
+    diskv_iter *iter;
+    memset(prefix, 'a', sizeof prefix);
+    assert_int_equal(diskv_iter_open(store_of(state), prefix, sizeof prefix, &iter), DISKV_EINVAL);
+}
+
+static void a_walker_may_erase_what_it_meets(void **state)
+{
+    diskv *store = store_of(state);
+    diskv_iter *iter;
+    const struct diskv_item *item;
+    put_keys(store, "k", KEYS);
+    assert_int_equal(diskv_iter_open(store, "", 0, &iter), 0);
+    size_t met = 0;
+    for (; diskv_iter_next(iter, &item) == 1; met++)
+        assert_int_equal(diskv_erase_wait(store, item->name, item->len, NULL, NULL), 0);
+    diskv_iter_close(iter);
+    assert_int_equal(met, KEYS);
+    assert_walk(store, "", "", 0);
+}
+
+struct churn {
+    diskv *store;
+    atomic_bool stop;
+    atomic_uint rounds;
+    int rc;
+};
+
+/* Writes and erases keys between and behind those that stay. */
+static void *churn_main(void *arg)
+{
+    struct churn *c = arg;
+    for (size_t i = 0; !c->rc && !atomic_load(&c->stop); i = (i + 7) % KEYS) {
+        char key[16];
+        snprintf(key, sizeof key, "k%04zux", i);
+        c->rc = put(c->store, key, "v");
+        if (!c->rc)
+            c->rc = erase(c->store, key);
+        atomic_fetch_add(&c->rounds, 1);
+    }
+    return NULL;
+}
+
+/* Walks once; the number of keys met that stay, in order and each once. */
+static size_t walk_of_those_that_stay(diskv *store)
+{
+    diskv_iter *iter;
+    const struct diskv_item *item;
+    size_t met = 0;
+    assert_int_equal(diskv_iter_open(store, "", 0, &iter), 0);
+    int rc;
+    while ((rc = diskv_iter_next(iter, &item)) == 1) {
+        char key[16];
+        key_name(key, "k", met);
+        met += item->len == 5 && memcmp(item->name, key, 5) == 0;
+    }
+    assert_int_equal(rc, 0);
+    diskv_iter_close(iter);
+    return met;
+}
+
+static void a_walk_meets_every_key_that_stays_while_others_come_and_go(void **state)
+{
+    struct churn churn = {.store = store_of(state)};
+    pthread_t thread;
+    put_keys(churn.store, "k", KEYS);
+    assert_int_equal(pthread_create(&thread, NULL, churn_main, &churn), 0);
+    while (atomic_load(&churn.rounds) < 200)
+        assert_int_equal(walk_of_those_that_stay(churn.store), KEYS);
+    atomic_store(&churn.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(churn.rc, 0);
+}
+
+/* --- Threads --- */
+
+struct adder {
+    diskv *store;
+    int rc;
+};
+
+#define ADDERS 8
+#define ADDS   50
+
+/* Adds one to a number that is kept as a value, ADDS times. */
+static void *adder_main(void *arg)
+{
+    struct adder *a = arg;
+    for (size_t done = 0; done < ADDS && !a->rc;) {
+        diskv_reader *reader;
+        char text[16] = "";
+        a->rc = diskv_reader_open_wait(a->store, "n", 1, &reader);
+        if (a->rc)
+            break;
+        struct diskv_info info = *diskv_reader_info(reader);
+        int64_t n = diskv_reader_read_wait(reader, text, sizeof text - 1, 0);
+        diskv_reader_close(reader);
+        const struct diskv_write_options options = {.guard = if_tag, .guard_ctx = info.etag};
+        int len = snprintf(text, sizeof text, "%lu", strtoul(text, NULL, 10) + 1);
+        int rc = n < 0 ? (int)n : diskv_put(a->store, "n", 1, text, (size_t)len, &options);
+        done += rc == 0;
+        a->rc = rc == DISKV_EPRECONDITION ? 0 : rc;
+    }
+    return NULL;
+}
+
+static void guarded_writes_of_many_threads_lose_no_update(void **state)
+{
+    diskv *store = store_of(state);
+    struct adder adders[ADDERS];
+    pthread_t threads[ADDERS];
+    char expected[16];
+    assert_int_equal(put(store, "n", "0"), 0);
+    for (size_t i = 0; i < ADDERS; i++) {
+        adders[i] = (struct adder){.store = store};
+        assert_int_equal(pthread_create(&threads[i], NULL, adder_main, &adders[i]), 0);
+    }
+    for (size_t i = 0; i < ADDERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(adders[i].rc, 0);
+    }
+    snprintf(expected, sizeof expected, "%d", ADDERS * ADDS);
+    assert_value(store, "n", expected);
+}
+
+#define CASE(setup, name)                              \
+    {                                                  \
+#setup ": " #name, name, setup, teardown, NULL \
+    }
+#define CASES(setup)                                                                               \
+    CASE(setup, a_value_is_read_back), CASE(setup, any_bytes_are_a_value),                         \
+        CASE(setup, an_empty_value_is_a_value), CASE(setup, a_value_of_many_buffers_is_read_back), \
+        CASE(setup, a_value_over_the_limit_is_refused_and_changes_nothing),                        \
+        CASE(setup, a_missing_key_is_not_found),                                                   \
+        CASE(setup, what_is_no_key_is_refused_by_every_call),                                      \
+        CASE(setup, an_erased_key_is_gone_until_it_is_written_again),                              \
+        CASE(setup, stat_says_what_the_writer_and_the_reader_say),                                 \
+        CASE(setup, a_value_written_in_odd_parts_is_read_in_odd_parts),                            \
+        CASE(setup, a_reader_keeps_the_value_that_it_opened),                                      \
+        CASE(setup, a_writer_that_is_not_committed_changes_nothing),                               \
+        CASE(setup, a_guard_lets_only_the_first_write_through),                                    \
+        CASE(setup, a_guard_sees_the_value_that_would_be_replaced_or_erased),                      \
+        CASE(setup, a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere),                  \
+        CASE(setup, a_walk_with_a_prefix_meets_only_keys_that_begin_so),                           \
+        CASE(setup, a_walk_over_an_empty_store_ends_at_once),                                      \
+        CASE(setup, a_prefix_that_is_longer_than_a_key_is_refused),                                \
+        CASE(setup, a_walker_may_erase_what_it_meets),                                             \
+        CASE(setup, a_walk_meets_every_key_that_stays_while_others_come_and_go),                   \
+        CASE(setup, guarded_writes_of_many_threads_lose_no_update)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASES(memory_setup), CASES(fs_setup)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
