@@ -73,9 +73,39 @@ enum diskv_sync {
     DISKV_SYNC_NONE,   /* the kernel writes when it likes; a power cut may undo what was reported */
 };
 
+/* A user's layout: where the file of a key lies, and back. Both are called by any number of threads
+ * at once, those that serve connections among them, so they must not wait, nor call the store; the
+ * strings are theirs for the call alone. The same key must always have the same path.
+ *
+ * Writes the path below the store's directory, relative and NUL-terminated, to `path` (`size`
+ * bytes). Its components are 1 to 255 bytes, none is `.`, `..` or `%value`, and the first is not
+ * `.diskv`. No two keys may have one path; where the path of one key is a directory of another's,
+ * the value lies in it as `%value`, of which these functions see nothing. Non-zero: the key can
+ * have no file. In Go: AdvancedTransform. */
+typedef int diskv_to_path(void *ctx, const char *key, size_t len, char *path, size_t size);
+
+/* The inverse: writes the key whose file `path` is to `key` (`size` bytes), without a terminator,
+ * and its length to `*len`. Non-zero: the file is no key's. In Go: InverseTransform. */
+typedef int diskv_to_key(void *ctx, const char *path, char *key, size_t size, size_t *len);
+
+/* True for the name of a layout that needs no functions of the user's. Pure. */
+bool diskv_layout_valid(const char *name);
+
 /* All zeroes is a good default. */
 struct diskv_options {
     const char *engine; /* "fs" (NULL means it) or "memory" */
+
+    /* Where files lie: "path" (NULL means it), "flat", "split:1" to "split:16" (a directory for
+     * each whole group of so many characters), or with the two functions, a name for them, at most
+     * 58 bytes or NULL. The index is built anew when the name is another than last time. What the
+     * functions say is checked: a path that is not as they must give it, or that does not lead back
+     * to the key, makes diskv_writer_commit return EINVAL, and to reads such a key is ENOTFOUND.
+     * diskv_open returns EINVAL for another name and for one function without the other. */
+    const char *layout;
+    diskv_to_path *to_path;
+    diskv_to_key *to_key;
+    void *layout_ctx; /* theirs, must live as long as the store */
+
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */

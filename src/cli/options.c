@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-enum kind { KIND_LISTEN, KIND_SYNC, KIND_UNSIGNED, KIND_U64 };
+enum kind { KIND_LISTEN, KIND_LAYOUT, KIND_SYNC, KIND_UNSIGNED, KIND_U64 };
 
 /* One option. Numbers lie at `offset` in struct serve_options. */
 struct option {
@@ -26,6 +26,10 @@ static const struct option options_table[] = {
     {"listen", "ADDRESS", "127.0.0.1:8080",
      "HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 picks a free one; may be repeated", KIND_LISTEN,
      0, 0, 0},
+    {"layout", "path|flat|split:N", "path",
+     "where files lie: keys split at each /, all in DIR, or in a directory per N (1 to 16) "
+     "characters",
+     KIND_LAYOUT, 0, 0, 0},
     {"sync", "always|none", "always",
      "whether a change is on stable storage before it is acknowledged", KIND_SYNC, 0, 0, 0},
     {"threads", "N", "0", "event loops; 0 for one per processor", KIND_UNSIGNED,
@@ -125,6 +129,11 @@ static bool option_set(struct serve_options *options, const struct option *o, co
     switch (o->kind) {
     case KIND_LISTEN:
         return listen_add(options, value, given_as);
+    case KIND_LAYOUT:
+        if (!diskv_layout_valid(value))
+            return complain(given_as, "takes path, flat or split:1 to split:16");
+        options->store.layout = value;
+        return true;
     case KIND_SYNC:
         if (strcmp(value, "always") != 0 && strcmp(value, "none") != 0)
             return complain(given_as, "takes always or none");

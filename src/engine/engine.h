@@ -102,10 +102,6 @@ struct engine_erase {
 /* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds
  * or removes a key changes the stamp of its place, unless the place is gone. */
 struct engine_place {
-    char
-        prefix[DISKV_KEY_MAX + 1]; /* every key in it and below begins so, but for its own name's */
-    size_t prefix_len;
-    bool nested; /* keys with a `/` behind the prefix lie in places below it */
     uint8_t stamp[ENGINE_STAMP_MAX];
     size_t stamp_len; /* 0 where a change might leave no trace: not to be relied on */
     uint64_t foreign; /* out of scan: files in it that are no value */
@@ -153,7 +149,12 @@ struct engine_ops {
     /* What is known of a value now. */
     int (*stat)(struct engine *engine, const char *key, size_t len, struct engine_info *out);
 
-    /* Describes a place as it is. ENOTFOUND where it is gone; `prefix` is set all the same. */
+    /* Says where a key's value may lie: in the place whose name it writes to `place`
+     * (ENGINE_PLACE_MAX bytes), or in the one that the first `*outer` bytes of that name. Asks no
+     * file. ENOTFOUND where the key can have no value. */
+    int (*locate)(struct engine *engine, const char *key, size_t len, char *place, size_t *outer);
+
+    /* Describes a place as it is. ENOTFOUND where it is gone. */
     int (*stamp)(struct engine *engine, const char *place, struct engine_place *out);
 
     /* Visits the keys and the places that lie in a place, in no order; not those in places below.
@@ -165,8 +166,8 @@ struct engine_ops {
 /* In memory, gone with the process: for tests. */
 int engine_memory_new(struct engine **out);
 
-/* Plain files below directory `dir_fd` (copied). `workers` run what waits and outlive the engine.
- */
+/* Plain files below directory `dir_fd` (copied), where `layout` says. `workers` run what waits;
+ * both outlive the engine. */
 struct layout;
 int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync,
                    struct workers *workers, struct engine **out);

@@ -34,6 +34,7 @@ static const struct engine_ops fs_ops = {
     .abort = fs_abort,
     .erase = fs_erase,
     .stat = fs_stat,
+    .locate = fs_locate,
     .stamp = fs_stamp,
     .scan = fs_scan,
 };

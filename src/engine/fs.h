@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#define FS_PRIVATE ".diskv" /* the store's own directory */
+#define FS_PRIVATE LAYOUT_STORE_DIR
 
 struct fs {
     struct engine engine;
@@ -128,6 +128,7 @@ void fs_erase(struct engine *engine, struct engine_erase *e);
 
 /* --- fs_scan.c --- */
 
+int fs_locate(struct engine *engine, const char *key, size_t len, char *place, size_t *outer);
 int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);
 int fs_scan(struct engine *engine, const char *place, const struct engine_visitor *visitor,
             struct engine_place *out);

@@ -93,7 +93,7 @@ static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *
 {
     struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     char path[LAYOUT_PATH_SIZE];
-    int refused = fs->layout->to_path(w->key, w->key_len, path);
+    int refused = fs->layout->to_path(fs->layout, w->key, w->key_len, path);
     if (refused)
         return refused;
     int rc;
@@ -110,7 +110,7 @@ static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *
 static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
 {
     char path[LAYOUT_PATH_SIZE];
-    if (fs->layout->to_path(e->key, e->len, path))
+    if (fs->layout->to_path(fs->layout, e->key, e->len, path))
         return DISKV_ENOTFOUND;
     struct fs_slot slot;
     int rc = fs_slot_open(fs, path, false, dirs, &slot);

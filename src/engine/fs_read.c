@@ -59,7 +59,7 @@ static int file_open(struct fs *fs, const char *path, bool now)
 static int value_open(struct fs *fs, const char *key, size_t len, bool now, struct stat *st)
 {
     char path[LAYOUT_PATH_SIZE];
-    if (fs->layout->to_path(key, len, path))
+    if (fs->layout->to_path(fs->layout, key, len, path))
         return -ENOENT;
     for (;;) {
         int fd = file_open(fs, path, now);

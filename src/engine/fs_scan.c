@@ -40,13 +40,12 @@ static void stamp_set(const struct stat *st, struct engine_place *out)
 /* Opens a place and describes it. A descriptor or a code of diskv's table. */
 static int place_open(struct fs *fs, const char *place, struct engine_place *out)
 {
-    *out = (struct engine_place){.nested = fs->layout->nested};
-    int rc = fs->layout->dir_prefix(place, out->prefix, &out->prefix_len);
-    if (rc)
-        return rc;
+    *out = (struct engine_place){0};
+    if (!fs->layout->has_dir(fs->layout, place))
+        return DISKV_ENOTFOUND;
     int fd = sys_open_beneath(fs->dir_fd, *place ? place : ".", O_RDONLY | O_DIRECTORY, 0);
     struct stat st;
-    rc = fd < 0 ? fd : sys_stat(fd, "", &st);
+    int rc = fd < 0 ? fd : sys_stat(fd, "", &st);
     if (rc < 0) {
         if (fd >= 0)
             close(fd);
@@ -62,6 +61,17 @@ int fs_stamp(struct engine *engine, const char *place, struct engine_place *out)
     if (fd < 0)
         return fd;
     close(fd);
+    return 0;
+}
+
+int fs_locate(struct engine *engine, const char *key, size_t len, char *place, size_t *outer)
+{
+    _Static_assert(ENGINE_PLACE_MAX >= LAYOUT_PATH_SIZE, "a place has room");
+    const struct layout *layout = engine_to_fs(engine)->layout;
+    if (layout->to_path(layout, key, len, place))
+        return DISKV_ENOTFOUND;
+    const char *slash = strrchr(place, '/');
+    *outer = slash ? (size_t)(slash - place) : 0;
     return 0;
 }
 
@@ -83,9 +93,9 @@ static int entry_visit(const struct fs *fs, const char *place, int dir_fd, const
     size_t len;
     if (n > 0 && (size_t)n < sizeof path) {
         mode_t type = entry_type(dir_fd, e);
-        if (type == S_IFREG && !fs->layout->to_key(path, key, &len))
+        if (type == S_IFREG && !fs->layout->to_key(fs->layout, path, key, &len))
             return visitor->key(visitor->ctx, key, len);
-        if (type == S_IFDIR && !fs->layout->dir_prefix(path, key, &len))
+        if (type == S_IFDIR && fs->layout->has_dir(fs->layout, path))
             return visitor->place(visitor->ctx, path, (size_t)n);
     }
     out->foreign++;

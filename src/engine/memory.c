@@ -239,6 +239,17 @@ static int memory_stat(struct engine *engine, const char *key, size_t len, struc
     return found ? 0 : DISKV_ENOTFOUND;
 }
 
+static int memory_locate(struct engine *engine, const char *key, size_t len, char *place,
+                         size_t *outer)
+{
+    (void)engine;
+    (void)key;
+    (void)len;
+    *place = '\0';
+    *outer = 0;
+    return 0;
+}
+
 /* There is one place, whose stamp is never to be relied on. */
 static int memory_stamp(struct engine *engine, const char *place, struct engine_place *out)
 {
@@ -283,6 +294,7 @@ static const struct engine_ops memory_ops = {
     .abort = memory_abort,
     .erase = memory_erase,
     .stat = memory_stat,
+    .locate = memory_locate,
     .stamp = memory_stamp,
     .scan = memory_scan,
 };

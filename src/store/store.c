@@ -1,12 +1,19 @@
 #include "store.h"
 
 #include "error.h"
-#include "layout.h"
 #include "log.h"
 
 #include <unistd.h>
 
 #define WORKERS_DEFAULT 8
+
+static int layout_choose(const struct diskv_options *options, struct layout *out)
+{
+    if (options->to_path || options->to_key)
+        return layout_user(options->layout, options->to_path, options->to_key, options->layout_ctx,
+                           out);
+    return layout_parse(options->layout ? options->layout : layout_path.name, out);
+}
 
 static int memory_parts_open(diskv *store)
 {
@@ -20,7 +27,7 @@ static int fs_parts_open(diskv *store, const char *dir, const struct diskv_optio
     int rc = home_open(dir, &dir_fd, &store->lock_fd);
     if (rc)
         return rc;
-    rc = engine_fs_open(dir_fd, &layout_path, options->sync, store->workers, &store->engine);
+    rc = engine_fs_open(dir_fd, &store->layout, options->sync, store->workers, &store->engine);
     close(dir_fd);
     if (rc)
         return rc;
@@ -42,13 +49,18 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     bool memory = strcmp(engine, "memory") == 0;
     if (!memory && strcmp(engine, "fs") != 0)
         return DISKV_EINVAL;
+    struct layout layout;
+    int rc = layout_choose(options, &layout);
+    if (rc)
+        return rc;
     diskv *store = calloc(1, sizeof *store);
     if (!store)
         return DISKV_ENOMEM;
+    store->layout = layout;
     store->lock_fd = -1;
     store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
     pthread_mutex_init(&store->sync_lock, NULL);
-    int rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
+    rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
     if (!rc)
         rc = memory ? memory_parts_open(store) : fs_parts_open(store, dir, options);
     if (rc) {

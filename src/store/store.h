@@ -5,6 +5,7 @@
 #include "diskv.h"
 #include "engine.h"
 #include "index.h"
+#include "layout.h"
 #include "workers.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@
 struct diskv {
     int lock_fd; /* held while the directory is ours; -1 in memory */
     struct workers *workers;
+    struct layout layout;
     struct engine *engine;
     struct index *index;
     uint64_t max_value_bytes;

@@ -46,6 +46,8 @@ def unknown_options_and_bad_values_exit_2_and_say_what_is_wrong():
                 (["--lisen", "127.0.0.1:0", d], ["--lisen"]),
                 (["-l", "127.0.0.1:0", d], ["-l"]),
                 (["--sync", "maybe", d], ["--sync", "always", "none"]),
+                (["--layout", "split:0", d], ["--layout", "path", "flat", "split:1", "split:16"]),
+                (["--layout", "Flat", d], ["--layout"]),
                 (["--workers", "0", d], ["--workers", "1", "\"0\""]),
                 (["--workers", "many", d], ["--workers", "many"]),
                 (["--workers", "-1", d], ["--workers", "-1"]),
