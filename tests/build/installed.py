@@ -1,6 +1,7 @@
 """What `meson install` installs is all that a C program needs, with nothing but cc and pkg-config."""
 import atexit
 import functools
+import hashlib
 import os
 import pathlib
 import re
@@ -131,6 +132,24 @@ def keys_by_prefix_lists_files_that_were_there_before():
         assert printed == "photos/2023/x.jpg 2\nphotos/2024/a.jpg 3\nphotos/2024/b.jpg 0\n"
     for printed, _ in outputs("keys_by_prefix.c", "", "2", files=files):
         assert printed == "b 1\nphotos/2023/x.jpg 2\n"
+
+
+@test
+def git_like_keeps_hashes_below_objects_and_finds_them_again():
+    hashes = [hashlib.sha1(text).hexdigest() for text in (b"one", b"two")]
+    for printed, data in outputs("git_like.c", *hashes, "refs/heads/main"):
+        assert printed == "".join(f"{key}\n" for key in sorted([*hashes, "refs/heads/main"]))
+        for key in hashes:
+            assert (data / "objects" / key[:2] / key[2:]).read_text(encoding="utf-8") == key
+        assert (data / "refs/heads/main").read_text(encoding="utf-8") == "refs/heads/main"
+
+
+@test
+def advanced_transform_gives_files_a_suffix_and_leaves_others_alone():
+    files = {"notes/plan.txt": "old", "notes/plan.md": "not the store's"}
+    for printed, data in outputs("advanced_transform.c", "notes/plan", "new", files=files):
+        assert printed == "new\nkeys: 1, files of others: 1\n"
+        assert plain_files(data / "notes") == {"plan.txt": "new", "plan.md": "not the store's"}
 
 
 @test
