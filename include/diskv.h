@@ -100,7 +100,8 @@ struct diskv_options {
      * 58 bytes or NULL. The index is built anew when the name is another than last time. What the
      * functions say is checked: a path that is not as they must give it, or that does not lead back
      * to the key, makes diskv_writer_commit return EINVAL, and to reads such a key is ENOTFOUND.
-     * diskv_open returns EINVAL for another name and for one function without the other. */
+     * diskv_open returns EINVAL for another name and for one function without the other. In Go:
+     * Transform, or with the functions AdvancedTransform and InverseTransform. */
     const char *layout;
     diskv_to_path *to_path;
     diskv_to_key *to_key;
