@@ -12,12 +12,12 @@ int layout_parse(const char *name, struct layout *out)
     }
     unsigned group = 0;
     if (strcmp(name, "flat") != 0) {
-        const char *digits = name + strlen("split:");
-        if (strncmp(name, "split:", strlen("split:")) != 0 || !isdigit((unsigned char)*digits) ||
-            *digits == '0')
+        size_t head = strlen("split:");
+        if (strncmp(name, "split:", head) != 0 || !isdigit((unsigned char)name[head]) ||
+            name[head] == '0')
             return DISKV_EINVAL;
         char *end;
-        unsigned long n = strtoul(digits, &end, 10);
+        unsigned long n = strtoul(name + head, &end, 10);
         if (*end || n > LAYOUT_GROUP_MAX)
             return DISKV_EINVAL;
         group = (unsigned)n;
