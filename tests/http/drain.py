@@ -22,7 +22,7 @@ def refuses(port):
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
         return False
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset where it was waiting to be accepted
         return True
 
 

@@ -206,8 +206,9 @@ def without_proc_it_serves_and_builds_the_index_anew():
         assert curl("-T", "-", f"{s.url}/keys/k", input=b"x").status == 201
         s.stop()
         write(f"{s.dir}/l")
-        hidden = subprocess.Popen(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", DISKV,
-                                   "serve", "--listen", "127.0.0.1:0", s.dir], stdout=subprocess.PIPE, text=True)
+        hidden = subprocess.Popen(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
+                                   'mount --make-private /proc && mount -t tmpfs none /proc && exec "$@"', "sh",
+                                   DISKV, "serve", "--listen", "127.0.0.1:0", s.dir], stdout=subprocess.PIPE, text=True)
         url = re.search(r"http://\S+", hidden.stdout.readline())[0]
         listed = [entry["key"] for entry in json.loads(curl(f"{url}/keys").body)["keys"]]
         hidden.terminate()
