@@ -117,7 +117,7 @@ int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync
     fs->dir_fd = sys_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
     if (fs->dir_fd < 0) {
         if (fs->dir_fd == -ENOSYS)
-            log_error("this kernel has no openat2 (Linux 5.6 and later have it)");
+            log_error("this kernel has no openat2: Linux 5.12 or later is needed");
         rc = error_from_errno(-fs->dir_fd);
         goto free_committer;
     }
