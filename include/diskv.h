@@ -29,6 +29,8 @@ extern "C" {
 #define DISKV_TYPE_MAX 255   /* bytes of a media type */
 #define DISKV_LIST_MAX 10000 /* items of a page */
 
+#define DISKV_SIZE_UNKNOWN UINT64_MAX /* of a value that another program compressed */
+
 /* The one list of errors: name, code, text. */
 #define DISKV_ERRORS(X)                                                          \
     X(ENOTFOUND, -1, "no such key")                                              \
@@ -48,7 +50,8 @@ extern "C" {
     X(ECONFLICT, -15, "a file that is not the store's is in the way")            \
     X(EAGAIN, -16, "this would wait for the disk")                               \
     X(EBUSY, -17, "another process serves this directory")                       \
-    X(ECORRUPT, -18, "the index is damaged")
+    X(ECORRUPT, -18, "the index is damaged")                                     \
+    X(EDECODE, -19, "the value's file cannot be decompressed")
 
 enum diskv_error {
 #define DISKV_ERROR_CODE(name, code, text) DISKV_##name = code,
@@ -69,8 +72,9 @@ typedef struct diskv_iter diskv_iter;
 typedef void diskv_done(void *ctx, int rc);
 
 enum diskv_sync {
-    DISKV_SYNC_ALWAYS, /* a change is on stable storage before it is reported done */
-    DISKV_SYNC_NONE,   /* the kernel writes when it likes; a power cut may undo what was reported */
+    DISKV_SYNC_DEFAULT, /* of a store: ALWAYS; of a write: as the store was opened */
+    DISKV_SYNC_ALWAYS,  /* a change is on stable storage before it is reported done */
+    DISKV_SYNC_NONE, /* the kernel writes when it likes; a power cut may undo what was reported */
 };
 
 /* A user's layout: where the file of a key lies, and back. Both are called by any number of threads
@@ -91,6 +95,63 @@ typedef int diskv_to_key(void *ctx, const char *path, char *key, size_t size, si
 /* True for the name of a layout that needs no functions of the user's. Pure. */
 bool diskv_layout_valid(const char *name);
 
+/* Memory that a codec takes from and gives to: both ends move past what was taken and given. */
+struct diskv_coding {
+    const void *in;
+    size_t in_len;
+    void *out;
+    size_t out_len;
+};
+
+/* A user's codec: turns the bytes of a value into those of its file, and back. The functions are
+ * called by any number of threads at once, those of one encoder or decoder by one at a time. They
+ * return 0 or one of diskv's errors. In Go: Compression. */
+struct diskv_codec {
+    const char *name; /* told from others by it; kept with each value, at most 15 characters of a-z,
+                       * 0-9 and `-` */
+    void *ctx;        /* theirs, must live as long as the store, as must this struct */
+    int (*encoder_new)(void *ctx, void **encoder);
+    int (*decoder_new)(void *ctx, void **decoder);
+
+    /* Takes and gives as much as there is; 0 when it wants more of either. After `end` no more
+     * comes in: 1 once everything was given. */
+    int (*encode)(void *encoder, struct diskv_coding *io, bool end);
+
+    /* Likewise; 1 at the end of the value. EDECODE for what no encoder made. */
+    int (*decode)(void *decoder, struct diskv_coding *io);
+
+    void (*encoder_free)(void *encoder);
+    void (*decoder_free)(void *decoder);
+
+    /* Whether a file that the store did not write is encoded, by its first bytes (up to 512, fewer
+     * only where it is shorter); NULL: every one is. */
+    bool (*recognises)(void *ctx, const void *head, size_t len);
+};
+
+/* True for the name of a built-in codec, as `diskv_options.compress` takes it. Pure. */
+bool diskv_codec_valid(const char *name);
+
+/* The order of a store's keys: negative, 0 or positive. Called by any number of threads at once.
+ * Any bytes may come, not only keys. Keys it calls equal are ordered by their bytes. In Go:
+ * LessFunction. */
+typedef int diskv_compare(void *ctx, const char *a, size_t a_len, const char *b, size_t b_len);
+
+/* A user's index: an ordered set of keys. Called by any number of threads at once. Functions return
+ * 0 or one of diskv's errors. What it holds when the store is opened is brought in step with the
+ * files. In Go: Index. */
+struct diskv_index {
+    void *ctx; /* theirs, must live as long as the store, as must this struct */
+    int (*insert)(void *ctx, const char *key, size_t len); /* what is there already: no error */
+    int (*erase)(void *ctx, const char *key, size_t len);  /* what is not there: no error */
+
+    /* Writes the first key that is `from` or comes after it, or with `after` only what comes after
+     * it, to `key` (DISKV_KEY_MAX bytes), and its length to `*len`. `from` need not be a key; ""
+     * comes before all. ENOTFOUND past the last. */
+    int (*seek)(void *ctx, const char *from, size_t from_len, bool after, char *key, size_t *len);
+
+    uint64_t (*count)(void *ctx);
+};
+
 /* All zeroes is a good default. */
 struct diskv_options {
     const char *engine; /* "fs" (NULL means it) or "memory" */
@@ -106,6 +167,38 @@ struct diskv_options {
     diskv_to_path *to_path;
     diskv_to_key *to_key;
     void *layout_ctx; /* theirs, must live as long as the store */
+
+    /* How values are compressed in their files: "none" (NULL means it), "gzip" or "zlib", each also
+     * with a level from 0 to 9 ("gzip:9"); or a codec of the user's. A value that the store wrote
+     * is read as it was written, whatever these say now. A file of another program is taken for
+     * compressed where it begins as the codec's files do. The dictionary, which is copied, is a
+     * preset one (RFC 1950) of "zlib": who reads needs the same. In Go: Compression,
+     * NewGzipCompressionLevel, NewZlibCompressionLevelDict. */
+    const char *compress;
+    const void *dictionary;
+    size_t dictionary_len;
+    const struct diskv_codec *codec;
+
+    /* Memory for values that are read often, in bytes with all that goes with them; 0 for none. A
+     * hit costs a look at the file and is never stale; the least used make room. In Go:
+     * CacheSizeMax. */
+    uint64_t cache_bytes;
+
+    /* The order of the keys, NULL for that of their bytes. With another the index is kept in memory
+     * and filled from the files at each start; or a user's index, whose order is its own business.
+     * In Go: IndexLess, Index. */
+    diskv_compare *compare;
+    void *compare_ctx;
+    const struct diskv_index *index;
+
+    /* The modes of files and directories that the store makes for values; 0 means 0666 and 0777.
+     * The process's umask is taken from them, unless `exact_perm`. In Go: FilePerm, PathPerm. */
+    unsigned file_perm, path_perm;
+    bool exact_perm;
+
+    /* Where values are until they are committed: a directory on the same file system, in which the
+     * store makes one of its own; NULL for one in `.diskv`. In Go: TempDir. */
+    const char *temp_dir;
 
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
@@ -123,7 +216,7 @@ void diskv_close(diskv *store);
 
 /* What is known of a value without reading it. */
 struct diskv_info {
-    uint64_t size;
+    uint64_t size; /* DISKV_SIZE_UNKNOWN until such a value was read to its end */
     struct timespec modified;
     char etag[DISKV_ETAG_MAX + 1]; /* strong (RFC 9110, section 8.8.3), without quotes */
     char type[DISKV_TYPE_MAX + 1]; /* media type, "" where none was given */
@@ -140,6 +233,7 @@ struct diskv_write_options {
     diskv_guard *guard; /* or NULL */
     void *guard_ctx;    /* must live as long as the writer */
     uint64_t size_hint; /* expected size, 0 where unknown: sizes the buffer */
+    enum diskv_sync sync;
 };
 
 /* --- Whole values --- */
@@ -161,23 +255,46 @@ int diskv_has(diskv *store, const char *key, size_t len);
 /* What is known of the value of `key`. ENOTFOUND. */
 int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out);
 
+/* Takes the file at `path` for the value of `key`, in place of any it had. With `move` the file is
+ * gone from there afterwards. Where it can be the file itself is moved, or shared block by block,
+ * else it is copied; a store that compresses reads it through. A moved file keeps its time and what
+ * rides on it. `options` may be NULL; its size_hint is not looked at. ENOTFOUND where there is no
+ * file, EINVAL where it is no regular one; errors as diskv_put. In Go: Import. */
+int diskv_import(diskv *store, const char *key, size_t len, const char *path, bool move,
+                 const struct diskv_write_options *options);
+
+/* Erases every value. Where files lie among them that are not the store's: ECONFLICT, and nothing
+ * was erased; but with `foreign` everything in the directory goes, except `.diskv`. Values written
+ * meanwhile are erased or stay. In Go: EraseAll. */
+int diskv_erase_all(diskv *store, bool foreign);
+
 /* --- Reading ---
- * A reader sees the value as it was when opened, whatever is written meanwhile through a store. */
+ * A reader sees the value as it was when opened, whatever is written meanwhile through a store. It
+ * reads at any offset: to seek is to read elsewhere, which in a value that the store compressed
+ * costs a part of it, and in one that another program compressed all that lies before. */
+
+enum diskv_read {
+    DISKV_READ_CACHED,
+    DISKV_READ_DIRECT, /* past the cache, which drops what it has of the key */
+};
 
 /* Opens `key` if that needs no waiting, else EAGAIN; ENOTFOUND, EKEY, … as they come. */
-int diskv_reader_open_now(diskv *store, const char *key, size_t len, diskv_reader **out);
+int diskv_reader_open_now(diskv *store, const char *key, size_t len, enum diskv_read how,
+                          diskv_reader **out);
 
 /* Opens `key`; `*out` is set when `done` gets 0. `key` is copied. */
-void diskv_reader_open(diskv *store, const char *key, size_t len, diskv_reader **out,
-                       diskv_done *done, void *ctx);
+void diskv_reader_open(diskv *store, const char *key, size_t len, enum diskv_read how,
+                       diskv_reader **out, diskv_done *done, void *ctx);
 
 /* diskv_reader_open, waiting. In Go: ReadStream, with diskv_reader_read_wait. */
-int diskv_reader_open_wait(diskv *store, const char *key, size_t len, diskv_reader **out);
+int diskv_reader_open_wait(diskv *store, const char *key, size_t len, enum diskv_read how,
+                           diskv_reader **out);
 
 /* What the value is; lives as long as the reader. */
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
 
-/* Reads up to `len` bytes at `offset` if they are in memory: a count, 0 at the end, EAGAIN. */
+/* Reads up to `len` bytes at `offset` if they are in memory: a count, 0 at the end, EAGAIN.
+ * EDECODE. */
 int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint64_t offset);
 
 /* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */
@@ -236,7 +353,7 @@ int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *gua
 
 /* The strings are "" where they are not wanted, never NULL. */
 struct diskv_list_options {
-    const char *from; /* only what comes strictly after it in byte order; need not be a key */
+    const char *from; /* only what comes strictly after it; need not be a key */
     size_t from_len;
     const char *prefix; /* only keys that begin so */
     size_t prefix_len;
@@ -246,7 +363,7 @@ struct diskv_list_options {
     size_t limit; /* entries and folded prefixes together, 1 to DISKV_LIST_MAX */
 };
 
-/* One item of a page, in byte order of `name`. */
+/* One item of a page, in order of `name`. */
 struct diskv_item {
     const char *name;
     size_t len;
@@ -263,7 +380,9 @@ struct diskv_page {
 
 /* Lists a page; `*out` is set when `done` gets 0 and is the caller's, for diskv_page_free. Every
  * key that exists throughout appears exactly once over the pages. The strings of `options` must
- * live until `done`. EUNAVAILABLE while the index is being rebuilt. */
+ * live until `done`. EUNAVAILABLE while the index is being rebuilt. Where the store has an order of
+ * the user's, "after" is by it, a prefix costs a look at every key behind `from`, and a delimiter
+ * is EINVAL. */
 void diskv_list(diskv *store, const struct diskv_list_options *options, struct diskv_page **out,
                 diskv_done *done, void *ctx);
 void diskv_page_free(struct diskv_page *page);
@@ -295,6 +414,9 @@ struct diskv_stats {
     uint64_t reads; /* readers opened */
     uint64_t bytes_written;
     uint64_t bytes_read;
+    uint64_t cache_bytes; /* memory the cache takes now */
+    uint64_t cache_hits;
+    uint64_t cache_misses;
 };
 
 void diskv_stats(diskv *store, struct diskv_stats *out);

@@ -17,16 +17,20 @@
 #include "diskv.h"
 #include "workers.h"
 
+struct layout;
+
 #define ENGINE_IDENT_LEN  40   /* bytes of a value's identity */
 #define ENGINE_RECORD_MAX 2048 /* bytes of a record */
 #define ENGINE_PLACE_MAX  4096 /* bytes of a place's name with its NUL */
 #define ENGINE_STAMP_MAX  64
+#define ENGINE_POINTS_MAX 1536 /* bytes of a value's points */
 
 /* What an engine knows of a value without reading it. */
 struct engine_info {
     uint64_t size;
     struct timespec mtime;
     uint8_t ident[ENGINE_IDENT_LEN];    /* differs whenever the value may differ */
+    bool settled;                       /* whatever changes it from now on changes `ident` */
     char type[DISKV_TYPE_MAX + 1];      /* media type, "" where none is kept */
     char record[ENGINE_RECORD_MAX + 1]; /* the store's own JSON, "" where none is kept */
 };
@@ -80,12 +84,22 @@ struct engine_write {
     size_t len;
 };
 
+struct engine_fill {
+    struct engine_op op;
+    struct engine_writer *writer; /* nothing was written to it */
+    const char *path;             /* a regular file of the machine's; must live until `done` */
+    bool share; /* its blocks may be the file's own: the caller removes it after the commit */
+};
+
 struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
     struct timespec mtime;        /* the value's from now on */
     const char *type;             /* "" for none; where it cannot be kept: ENOTSUP */
     const char *record;           /* lost without an error where it cannot be kept */
+    const void *points;           /* likewise; more of the store's own, for whoever asks for it */
+    size_t points_len;            /* 0 to ENGINE_POINTS_MAX */
+    bool sync;                    /* on stable storage before `done` */
     engine_guard *guard;          /* or NULL */
     void *guard_ctx;
     bool created; /* out: there was no value */
@@ -95,8 +109,15 @@ struct engine_erase {
     struct engine_op op;
     const char *key;
     size_t len;
+    bool sync;           /* as in a commit */
     engine_guard *guard; /* or NULL; not asked where there is no value */
     void *guard_ctx;
+};
+
+struct engine_clear {
+    struct engine_op op;
+    bool foreign; /* what is no value goes too */
+    bool sync;
 };
 
 /* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds
@@ -129,14 +150,23 @@ struct engine_ops {
     int64_t (*read_now)(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
     void (*read)(struct engine_read *r);
 
+    /* Reads the value's points into `buf` (ENGINE_POINTS_MAX bytes): a count, 0 where there are
+     * none. For workers. */
+    int (*points)(struct engine_reader *reader, void *buf);
+
     void (*close)(struct engine_reader *reader);
 
     /* Begins a value; waits for nothing. Nobody sees it before commit. */
     int (*begin)(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
     void (*write)(struct engine_write *w);
 
-    /* Makes what was written the key's value in one step, seen whole or not at all, and on stable
-     * storage before `done` (if the engine was opened so). The completions of changes of one key
+    /* Makes a file's content what was written: by sharing it where that is asked for and can be
+     * done, by sharing its blocks, or by copying. A shared file keeps its own mtime and attributes,
+     * those that the commit sets excepted. ENOTFOUND; EINVAL where it is no regular file. */
+    void (*fill)(struct engine_fill *f);
+
+    /* Makes what was written the key's value in one step, seen whole or not at all. The
+     * completions of changes of one key
      * come in the order in which they took effect, one at a time. */
     void (*commit)(struct engine_commit *c);
 
@@ -145,6 +175,15 @@ struct engine_ops {
 
     /* Removes a value in the same way. ENOTFOUND. */
     void (*erase)(struct engine *engine, struct engine_erase *e);
+
+    /* Removes every value. ECONFLICT, and nothing is removed, where anything else lies among them
+     * and `foreign` is not set; where it is, all of that goes too. */
+    void (*clear)(struct engine *engine, struct engine_clear *c);
+
+    /* What a value's identity is now, for no more than a look at memory where it was looked at
+     * lately. Never allocates. ENOTFOUND. */
+    int (*identify)(struct engine *engine, const char *key, size_t len,
+                    uint8_t ident[static ENGINE_IDENT_LEN]);
 
     /* What is known of a value now. */
     int (*stat)(struct engine *engine, const char *key, size_t len, struct engine_info *out);
@@ -166,10 +205,16 @@ struct engine_ops {
 /* In memory, gone with the process: for tests. */
 int engine_memory_new(struct engine **out);
 
-/* Plain files below directory `dir_fd` (copied), where `layout` says. `workers` run what waits;
- * both outlive the engine. */
-struct layout;
-int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync,
-                   struct workers *workers, struct engine **out);
+struct engine_fs_options {
+    const struct layout *layout;
+    struct workers *workers;       /* run what waits */
+    unsigned file_perm, path_perm; /* modes of what is made for values */
+    bool exact_perm;               /* the umask is not taken from them */
+    const char *temp_dir;          /* or NULL */
+};
+
+/* Plain files below directory `dir_fd` (copied), where the layout says. Layout and workers outlive
+ * the engine. */
+int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct engine **out);
 
 #endif

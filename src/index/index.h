@@ -1,14 +1,13 @@
 /* An ordered set of keys, and a few notes kept and lost together with it. The index is a cache of
  * the truth, which is the files: it may be thrown away at any time.
  *
- * Keys are valid diskv keys; order is that of their bytes. Every function may be called by any
- * thread at any time, a cursor by one at a time. All return 0 or an error of diskv's table. */
+ * Keys are valid diskv keys; order is that of their bytes, or the user's. Every function may be
+ * called by any thread at any time, a cursor by one at a time. All return 0 or an error of diskv's
+ * table. */
 #ifndef INDEX_H
 #define INDEX_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "diskv.h"
 
 #define INDEX_NOTE_NAME_MAX  4096 /* bytes of a note's name; "" is a name */
 #define INDEX_NOTE_VALUE_MAX 256  /* bytes of a note */
@@ -72,8 +71,11 @@ struct index_ops {
                      void *ctx);
 };
 
-/* In memory, gone with the process. */
-int index_memory_new(struct index **out);
+/* In memory, gone with the process. `compare` may be NULL for the order of bytes. */
+int index_memory_new(diskv_compare *compare, void *ctx, struct index **out);
+
+/* A user's functions, with notes in memory. What fails half-way leaves some changes made. */
+int index_user_new(const struct diskv_index *user, struct index **out);
 
 /* LMDB in directory `dir`, made (not its parents) where it is missing. `*fresh` says whether the
  * index is empty because it was missing, damaged, of another format or left by another boot of the

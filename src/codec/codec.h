@@ -1,0 +1,78 @@
+/* Turns the bytes of a value into those of its file and back, in memory alone. Every function may
+ * be called by any thread, an encoder or a decoder by one at a time. Functions return 0 or an error
+ * of diskv's table. */
+#ifndef CODEC_H
+#define CODEC_H
+
+#include "diskv.h"
+
+#define CODEC_NAME_SIZE  16   /* bytes of a codec's name with its NUL */
+#define CODEC_HEAD_MAX   512  /* bytes that tell whether a file is encoded */
+#define CODEC_POINTS_MAX 1536 /* bytes of the points of a value */
+
+/* What each kind of codec embeds first. */
+struct codec {
+    const struct codec_ops *ops;
+    const char *name; /* "gzip", "zlib" or the user's: without a level */
+};
+
+struct codec_encoder {
+    const struct codec_ops *ops;
+};
+
+struct codec_decoder {
+    const struct codec_ops *ops;
+};
+
+struct codec_ops {
+    void (*free)(struct codec *codec);
+
+    /* True where a file of unknown origin, by its first bytes, is one that this codec decodes. */
+    bool (*recognises)(const struct codec *codec, const void *head, size_t len);
+
+    int (*encoder_new)(const struct codec *codec, struct codec_encoder **out);
+
+    /* Takes and gives as much as there is; 0 when it wants more of either. After `end` no more
+     * comes in: 1 once everything was given. */
+    int (*encode)(struct codec_encoder *encoder, struct diskv_coding *io, bool end);
+
+    /* After encode said 1: what lets a decoder begin elsewhere than at the start. Writes it to
+     * `points` (CODEC_POINTS_MAX bytes) and returns its length, 0 for nothing. */
+    size_t (*encoder_points)(const struct codec_encoder *encoder, void *points);
+
+    void (*encoder_free)(struct codec_encoder *encoder);
+
+    /* A decoder of a file of `file_size` bytes. `points` (copied) are not trusted: what does not
+     * fit the file is not used. */
+    int (*decoder_new)(const struct codec *codec, uint64_t file_size, const void *points,
+                       size_t points_len, struct codec_decoder **out);
+
+    /* Makes ready to decode what lies at `offset` of the value: the next input must be the file's
+     * bytes from `*file_offset` on, and the next output is the value's from `*value_offset` on, at
+     * or before `offset` and as near as can be had. Where going on from where the decoder is costs
+     * least, these say where that is. */
+    void (*decoder_seek)(struct codec_decoder *decoder, uint64_t offset, uint64_t *file_offset,
+                         uint64_t *value_offset);
+
+    /* Takes and gives as much as there is; 0 when it wants more of either, 1 at the end of the
+     * value, EDECODE for what no encoder made or, with nothing to take, where the file ends too
+     * early (the caller tells by `end`: no more input comes). EAGAIN: the points were wrong and
+     * are forgotten; seek again. */
+    int (*decode)(struct codec_decoder *decoder, struct diskv_coding *io, bool end);
+
+    void (*decoder_free)(struct codec_decoder *decoder);
+};
+
+/* The codec of a name: "gzip" or "zlib", each also with a level ("gzip:9"). `dictionary` (copied)
+ * may be NULL; only zlib has one. EINVAL. */
+int codec_parse(const char *name, const void *dictionary, size_t dictionary_len,
+                struct codec **out);
+
+/* A codec of the user's functions, whose answers are checked. EINVAL where one is missing or the
+ * name is not as it must be. */
+int codec_user(const struct diskv_codec *user, struct codec **out);
+
+/* NULL is fine. */
+void codec_free(struct codec *codec);
+
+#endif
