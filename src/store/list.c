@@ -84,12 +84,16 @@ static int seek_first(struct list *l)
 {
     const struct diskv_list_options *o = l->options;
     const struct index_ops *ops = l->store->index->ops;
-    if (bytes_compare(o->from, o->from_len, o->prefix, o->prefix_len) < 0 || o->from_len == 0)
+    if (l->store->byte_order && bytes_compare(o->from, o->from_len, o->prefix, o->prefix_len) < 0)
         return ops->cursor_seek(l->cursor, o->prefix, o->prefix_len);
-    char after[DISKV_KEY_MAX + 2];
-    memcpy(after, o->from, o->from_len);
-    after[o->from_len] = '\0';
-    return ops->cursor_seek(l->cursor, after, o->from_len + 1);
+    int rc = ops->cursor_seek(l->cursor, o->from, o->from_len);
+    if (rc)
+        return rc;
+    const char *key;
+    size_t len;
+    ops->cursor_key(l->cursor, &key, &len);
+    bool is_from = bytes_compare(key, len, o->from, o->from_len) == 0;
+    return is_from ? ops->cursor_next(l->cursor) : 0;
 }
 
 /* The length of the folder that a key lies in: up to and with the first delimiter behind the
@@ -118,7 +122,7 @@ static int value_look(struct list *l, const char *key, size_t len, struct diskv_
     int rc = l->store->engine->ops->stat(l->store->engine, key, len, &engine_info);
     *found = !rc;
     if (!rc)
-        info_from_engine(&engine_info, info);
+        info_from_engine(l->store, &engine_info, info, NULL);
     if (rc == DISKV_ENOTFOUND)
         return gone_add(l, key, len);
     return rc == DISKV_EACCESS ? 0 : rc; /* what nobody may read is not listed */
@@ -134,8 +138,12 @@ static int page_fill(struct list *l, bool *more)
         const char *key;
         size_t len;
         ops->cursor_key(l->cursor, &key, &len);
-        if (len < o->prefix_len || memcmp(key, o->prefix, o->prefix_len) != 0)
-            return 0;
+        if (len < o->prefix_len || memcmp(key, o->prefix, o->prefix_len) != 0) {
+            if (l->store->byte_order)
+                return 0;
+            rc = ops->cursor_next(l->cursor);
+            continue;
+        }
         size_t folder = folder_len(o, key, len);
         if (folder && bytes_compare(key, folder, o->from, o->from_len) <= 0) {
             rc = seek_past(l, key, folder);
@@ -216,7 +224,8 @@ void diskv_list(diskv *store, const struct diskv_list_options *options, struct d
                 diskv_done *done, void *ctx)
 {
     bool valid = options->limit >= 1 && options->limit <= DISKV_LIST_MAX &&
-                 options->from_len <= DISKV_KEY_MAX && options->prefix_len <= DISKV_KEY_MAX;
+                 options->from_len <= DISKV_KEY_MAX && options->prefix_len <= DISKV_KEY_MAX &&
+                 (store->byte_order || options->delimiter_len == 0);
     struct list *l = valid ? calloc(1, sizeof *l) : NULL;
     if (!l) {
         done(ctx, valid ? DISKV_ENOMEM : DISKV_EINVAL);

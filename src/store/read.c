@@ -1,114 +1,86 @@
-#include "store.h"
+/* Reading an open value, and keeping it for the cache meanwhile. */
+#include "reader.h"
 
 #include "util.h"
-
-struct diskv_reader {
-    diskv *store;
-    struct engine_reader *engine_reader;
-    struct diskv_info info;
-    union {
-        struct engine_open open;
-        struct engine_read read;
-    } under_way;
-    diskv_done *done;
-    void *ctx;
-    union {
-        diskv_reader **reader;
-        size_t *got;
-    } out;
-    size_t len;
-    char key[];
-};
-
-static int reader_new(diskv *store, const char *key, size_t len, diskv_reader **out)
-{
-    if (!diskv_key_valid(key, len))
-        return DISKV_EKEY;
-    diskv_reader *r = calloc(1, sizeof *r + len);
-    if (!r)
-        return DISKV_ENOMEM;
-    r->store = store;
-    r->len = len;
-    memcpy(r->key, key, len);
-    r->under_way.open.key = r->key;
-    r->under_way.open.len = len;
-    *out = r;
-    return 0;
-}
-
-/* Takes over what the engine opened. */
-static void reader_opened(diskv_reader *r)
-{
-    r->engine_reader = r->under_way.open.reader;
-    info_from_engine(&r->engine_reader->info, &r->info);
-    atomic_fetch_add_explicit(&r->store->reads, 1, memory_order_relaxed);
-}
-
-int diskv_reader_open_now(diskv *store, const char *key, size_t len, diskv_reader **out)
-{
-    diskv_reader *r;
-    int rc = reader_new(store, key, len, &r);
-    if (rc)
-        return rc;
-    rc = store->engine->ops->open_now(store->engine, &r->under_way.open);
-    if (rc) {
-        free(r);
-        return rc;
-    }
-    reader_opened(r);
-    *out = r;
-    return 0;
-}
-
-static void open_done(struct engine_op *op, int rc)
-{
-    diskv_reader *r = container_of(op, diskv_reader, under_way.open.op);
-    diskv_done *done = r->done;
-    void *ctx = r->ctx;
-    if (rc) {
-        free(r);
-    } else {
-        reader_opened(r);
-        *r->out.reader = r;
-    }
-    done(ctx, rc);
-}
-
-void diskv_reader_open(diskv *store, const char *key, size_t len, diskv_reader **out,
-                       diskv_done *done, void *ctx)
-{
-    diskv_reader *r;
-    int rc = reader_new(store, key, len, &r);
-    if (rc) {
-        done(ctx, rc);
-        return;
-    }
-    r->done = done;
-    r->ctx = ctx;
-    r->out.reader = out;
-    r->under_way.open.op.done = open_done;
-    store->engine->ops->open(store->engine, &r->under_way.open);
-}
 
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader)
 {
     return &reader->info;
 }
 
+/* Caches the value that was read to its end, unless its file is another by now. */
+static void filling_end(diskv_reader *r)
+{
+    struct engine *engine = r->store->engine;
+    uint8_t ident[ENGINE_IDENT_LEN];
+    if (engine->ops->identify(engine, r->key, r->len, ident) == 0 &&
+        memcmp(ident, r->filling->ident, sizeof ident) == 0)
+        cache_add(r->store->cache, r->filling);
+    cache_unref(r->filling);
+    r->filling = NULL;
+    r->cacheable = false;
+}
+
+/* Counts what was read; what comes from the start on, in order, is kept for the cache. */
+static void reader_gave(diskv_reader *r, const void *data, size_t len, uint64_t offset)
+{
+    _Static_assert(CACHE_IDENT_LEN == ENGINE_IDENT_LEN, "the cache takes the engine's identities");
+    atomic_fetch_add_explicit(&r->store->bytes_read, len, memory_order_relaxed);
+    if (!r->cacheable || offset != r->filled || r->info.size >= SIZE_MAX)
+        return;
+    if (!r->filling) {
+        r->filling = cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
+                                 &r->info, sizeof r->info, (size_t)r->info.size);
+        r->cacheable = r->filling;
+    }
+    if (!r->filling || len > r->filling->size - r->filled)
+        return;
+    if (len)
+        memcpy(r->filling->data + r->filled, data, len);
+    r->filled += len;
+    if (r->filled == r->filling->size)
+        filling_end(r);
+}
+
+static int64_t cached_read(diskv_reader *r, void *buf, size_t len, uint64_t offset)
+{
+    uint64_t left = offset < r->cached->size ? r->cached->size - offset : 0;
+    size_t n = left < len ? (size_t)left : len;
+    if (n)
+        memcpy(buf, r->cached->data + offset, n);
+    return (int64_t)n;
+}
+
 int64_t diskv_reader_read_now(diskv_reader *r, void *buf, size_t len, uint64_t offset)
 {
-    int64_t n = r->store->engine->ops->read_now(r->engine_reader, buf, len, offset);
-    if (n > 0)
-        atomic_fetch_add_explicit(&r->store->bytes_read, (uint64_t)n, memory_order_relaxed);
+    if (r->decoding)
+        return DISKV_EAGAIN;
+    int64_t n = r->cached ? cached_read(r, buf, len, offset)
+                          : r->store->engine->ops->read_now(r->engine_reader, buf, len, offset);
+    if (n >= 0)
+        reader_gave(r, buf, (size_t)n, offset);
     return n;
+}
+
+static void read_end(diskv_reader *r, int rc)
+{
+    if (!rc)
+        reader_gave(r, r->buf, *r->out.got, r->offset);
+    r->done(r->ctx, rc);
 }
 
 static void read_done(struct engine_op *op, int rc)
 {
     diskv_reader *r = container_of(op, diskv_reader, under_way.read.op);
     *r->out.got = r->under_way.read.got;
-    atomic_fetch_add_explicit(&r->store->bytes_read, r->under_way.read.got, memory_order_relaxed);
-    r->done(r->ctx, rc);
+    read_end(r, rc);
+}
+
+static void decode_done(void *ctx, int rc)
+{
+    diskv_reader *r = ctx;
+    r->info.size = decoding_size(r->decoding);
+    read_end(r, rc);
 }
 
 void diskv_reader_read(diskv_reader *r, void *buf, size_t len, uint64_t offset, size_t *got,
@@ -117,6 +89,17 @@ void diskv_reader_read(diskv_reader *r, void *buf, size_t len, uint64_t offset, 
     r->done = done;
     r->ctx = ctx;
     r->out.got = got;
+    r->buf = buf;
+    r->offset = offset;
+    if (r->cached) {
+        *got = (size_t)cached_read(r, buf, len, offset);
+        read_end(r, 0);
+        return;
+    }
+    if (r->decoding) {
+        decoding_read(r->decoding, buf, len, offset, got, decode_done, r);
+        return;
+    }
     r->under_way.read = (struct engine_read){
         .op.done = read_done,
         .reader = r->engine_reader,
@@ -125,12 +108,4 @@ void diskv_reader_read(diskv_reader *r, void *buf, size_t len, uint64_t offset, 
         .offset = offset,
     };
     r->store->engine->ops->read(&r->under_way.read);
-}
-
-void diskv_reader_close(diskv_reader *r)
-{
-    if (!r)
-        return;
-    r->store->engine->ops->close(r->engine_reader);
-    free(r);
 }

@@ -39,10 +39,13 @@ static int64_t nanoseconds(struct timespec t)
 
 int record_format(const struct record *record, char *out, size_t size)
 {
-    char hash[2 * RECORD_HASH_LEN + 1];
+    char hash[2 * RECORD_HASH_LEN + 1], coding[64] = "";
     hex_encode(record->hash, sizeof record->hash, hash);
-    int n = snprintf(out, size, "{\"xxh3\":\"%s\",\"size\":%" PRIu64 ",\"mtime\":%" PRId64 "}",
-                     hash, record->size, nanoseconds(record->mtime));
+    if (*record->codec)
+        snprintf(coding, sizeof coding, ",\"codec\":\"%s\",\"length\":%" PRIu64, record->codec,
+                 record->length);
+    int n = snprintf(out, size, "{\"xxh3\":\"%s\",\"size\":%" PRIu64 ",\"mtime\":%" PRId64 "%s}",
+                     hash, record->size, nanoseconds(record->mtime), coding);
     return n > 0 && (size_t)n < size ? 0 : DISKV_EMETADATA;
 }
 
@@ -59,30 +62,51 @@ static bool hash_parse(const char *hex, uint8_t hash[static RECORD_HASH_LEN])
     return len == (size_t)2 * RECORD_HASH_LEN;
 }
 
-/* Takes the hash out of a record that belongs to the value as it is. */
-static bool record_hash(const struct engine_info *from, uint8_t hash[static RECORD_HASH_LEN])
+/* Takes a record apart; false where it is none. Where nothing is said of a codec there is none. */
+static bool record_parse(const char *text, struct record *out)
 {
-    json_t *root = *from->record ? json_loads(from->record, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *hex;
-    json_int_t size, mtime;
-    bool fits =
-        root &&
-        json_unpack(root, "{s:s, s:I, s:I}", "xxh3", &hex, "size", &size, "mtime", &mtime) == 0 &&
-        (uint64_t)size == from->size && mtime == nanoseconds(from->mtime) && hash_parse(hex, hash);
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    const char *hex, *codec = "";
+    json_int_t size, mtime, length = -1;
+    bool valid = root &&
+                 json_unpack(root, "{s:s, s:I, s:I, s?s, s?I}", "xxh3", &hex, "size", &size,
+                             "mtime", &mtime, "codec", &codec, "length", &length) == 0 &&
+                 size >= 0 && mtime >= 0 && strlen(codec) < sizeof out->codec &&
+                 (!*codec || length >= 0) && hash_parse(hex, out->hash);
+    if (valid) {
+        out->size = (uint64_t)size;
+        out->mtime = (struct timespec){.tv_sec = mtime / 1000000000, .tv_nsec = mtime % 1000000000};
+        out->length = *codec ? (uint64_t)length : out->size;
+        snprintf(out->codec, sizeof out->codec, "%s", codec);
+    }
     json_decref(root);
-    return fits;
+    return valid;
 }
 
-void info_from_engine(const struct engine_info *from, struct diskv_info *out)
+/* Reads the record of the value as it is. */
+static bool record_of(const struct engine_info *from, struct record *out)
 {
-    uint8_t hash[RECORD_HASH_LEN];
-    out->size = from->size;
+    return *from->record && record_parse(from->record, out) && out->size == from->size &&
+           nanoseconds(out->mtime) == nanoseconds(from->mtime);
+}
+
+bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
+                      struct record *record)
+{
+    struct record own;
+    if (!record)
+        record = &own;
     out->modified = from->mtime;
     memcpy(out->type, from->type, sizeof out->type);
     if (!type_valid(out->type))
         out->type[0] = '\0';
-    if (record_hash(from, hash))
-        record_etag(hash, out->type, out->etag);
-    else
+    bool recorded = record_of(from, record);
+    if (recorded) {
+        out->size = record->length;
+        record_etag(record->hash, out->type, out->etag);
+    } else {
+        out->size = store->codec ? DISKV_SIZE_UNKNOWN : from->size;
         hash_to_tag(XXH3_128bits(from->ident, sizeof from->ident), out->etag);
+    }
+    return recorded;
 }

@@ -15,29 +15,90 @@ static int layout_choose(const struct diskv_options *options, struct layout *out
     return layout_parse(options->layout ? options->layout : layout_path.name, out);
 }
 
-static int memory_parts_open(diskv *store)
+/* The codecs that values may have been written with, and the one to write with. Values of the
+ * built-in ones are read whatever the options say now. */
+static int codecs_open(diskv *store, const struct diskv_options *options)
 {
-    int rc = engine_memory_new(&store->engine);
-    return rc ? rc : index_memory_new(&store->index);
+    static const char *const names[] = {"gzip", "zlib"};
+    const char *compress = options->compress ? options->compress : "none";
+    bool none = strcmp(compress, "none") == 0;
+    if (!diskv_codec_valid(compress) || (!none && options->codec))
+        return DISKV_EINVAL;
+    for (size_t i = 0; i < 2; i++) {
+        bool chosen = strncmp(compress, names[i], strlen(names[i])) == 0;
+        bool dictionary = i == 1;
+        int rc = codec_parse(chosen ? compress : names[i], dictionary ? options->dictionary : NULL,
+                             dictionary ? options->dictionary_len : 0, &store->codecs[i]);
+        if (rc)
+            return rc;
+        if (chosen)
+            store->codec = store->codecs[i];
+    }
+    if (!options->codec)
+        return 0;
+    store->codec = NULL;
+    int rc = codec_user(options->codec, &store->codecs[2]);
+    store->codec = store->codecs[2];
+    return rc;
 }
 
-static int fs_parts_open(diskv *store, const char *dir, const struct diskv_options *options)
+static int fs_engine_open(diskv *store, const char *dir, const struct diskv_options *options)
 {
     int dir_fd;
     int rc = home_open(dir, &dir_fd, &store->lock_fd);
     if (rc)
         return rc;
-    rc = engine_fs_open(dir_fd, &store->layout, options->sync, store->workers, &store->engine);
+    const struct engine_fs_options fs = {
+        .layout = &store->layout,
+        .workers = store->workers,
+        .file_perm = options->file_perm,
+        .path_perm = options->path_perm,
+        .exact_perm = options->exact_perm,
+        .temp_dir = options->temp_dir,
+    };
+    rc = engine_fs_open(dir_fd, &fs, &store->engine);
     close(dir_fd);
-    if (rc)
-        return rc;
+    return rc;
+}
+
+static int lmdb_open(const char *dir, struct index **out)
+{
     char path[4096];
     bool fresh;
     int n = snprintf(path, sizeof path, "%s/.diskv/index", dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return DISKV_EINVAL;
-    rc = index_lmdb_open(path, &fresh, &store->index);
-    return rc ? rc : index_sync(store, false);
+    return index_lmdb_open(path, &fresh, out);
+}
+
+/* Opens the index that the options ask for, in step with the files. */
+static int index_open(diskv *store, const char *dir, const struct diskv_options *options,
+                      bool memory)
+{
+    bool lasting = !memory && !options->index && !options->compare;
+    store->byte_order = !options->index && !options->compare;
+    int rc = options->index ? index_user_new(options->index, &store->index)
+             : lasting      ? lmdb_open(dir, &store->index)
+                       : index_memory_new(options->compare, options->compare_ctx, &store->index);
+    return rc ? rc : index_sync(store, !lasting);
+}
+
+static int parts_open(diskv *store, const char *dir, const struct diskv_options *options)
+{
+    bool memory = options->engine && strcmp(options->engine, "memory") == 0;
+    int rc = codecs_open(store, options);
+    if (!rc && options->cache_bytes)
+        rc = cache_new(options->cache_bytes, &store->cache);
+    if (!rc)
+        rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
+    if (!rc)
+        rc = memory ? engine_memory_new(&store->engine) : fs_engine_open(store, dir, options);
+    return rc ? rc : index_open(store, dir, options, memory);
+}
+
+static bool engine_valid(const char *name)
+{
+    return !name || strcmp(name, "fs") == 0 || strcmp(name, "memory") == 0;
 }
 
 int diskv_open(const char *dir, const struct diskv_options *options, diskv **out)
@@ -45,24 +106,18 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     static const struct diskv_options defaults;
     if (!options)
         options = &defaults;
-    const char *engine = options->engine ? options->engine : "fs";
-    bool memory = strcmp(engine, "memory") == 0;
-    if (!memory && strcmp(engine, "fs") != 0)
+    if (!engine_valid(options->engine) || (options->index && options->compare))
         return DISKV_EINVAL;
-    struct layout layout;
-    int rc = layout_choose(options, &layout);
-    if (rc)
-        return rc;
     diskv *store = calloc(1, sizeof *store);
     if (!store)
         return DISKV_ENOMEM;
-    store->layout = layout;
-    store->lock_fd = -1;
-    store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
     pthread_mutex_init(&store->sync_lock, NULL);
-    rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
+    store->lock_fd = -1;
+    store->sync = options->sync != DISKV_SYNC_NONE;
+    store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
+    int rc = layout_choose(options, &store->layout);
     if (!rc)
-        rc = memory ? memory_parts_open(store) : fs_parts_open(store, dir, options);
+        rc = parts_open(store, dir, options);
     if (rc) {
         diskv_close(store);
         return rc;
@@ -80,6 +135,9 @@ void diskv_close(diskv *store)
         store->engine->ops->free(store->engine);
     if (store->index)
         store->index->ops->free(store->index);
+    for (size_t i = 0; i < CODECS_MAX; i++)
+        codec_free(store->codecs[i]);
+    cache_free(store->cache);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     pthread_mutex_destroy(&store->sync_lock);
@@ -88,6 +146,9 @@ void diskv_close(diskv *store)
 
 void diskv_stats(diskv *store, struct diskv_stats *out)
 {
+    struct cache_stats cache = {0};
+    if (store->cache)
+        cache_stats(store->cache, &cache);
     *out = (struct diskv_stats){
         .keys = store->index->ops->count(store->index),
         .foreign = atomic_load(&store->foreign),
@@ -96,5 +157,8 @@ void diskv_stats(diskv *store, struct diskv_stats *out)
         .reads = atomic_load(&store->reads),
         .bytes_written = atomic_load(&store->bytes_written),
         .bytes_read = atomic_load(&store->bytes_read),
+        .cache_bytes = cache.bytes,
+        .cache_hits = cache.hits,
+        .cache_misses = cache.misses,
     };
 }

@@ -1,7 +1,9 @@
-/* The parts of the store, the only layer that sees engine and index together. */
+/* The parts of the store, the only layer that sees engine, index, cache and codec together. */
 #ifndef STORE_H
 #define STORE_H
 
+#include "cache.h"
+#include "codec.h"
 #include "diskv.h"
 #include "engine.h"
 #include "index.h"
@@ -11,12 +13,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define CODECS_MAX 3 /* gzip, zlib and the user's */
+
 struct diskv {
     int lock_fd; /* held while the directory is ours; -1 in memory */
     struct workers *workers;
     struct layout layout;
     struct engine *engine;
     struct index *index;
+    bool byte_order;     /* keys are in the order of their bytes */
+    struct cache *cache; /* or NULL */
+    struct codec *codecs[CODECS_MAX];
+    const struct codec *codec; /* the one of `codecs` that values are written with, or NULL */
+    bool sync;
     uint64_t max_value_bytes;
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
@@ -37,11 +46,13 @@ int home_open(const char *dir, int *dir_fd, int *lock_fd);
 #define RECORD_HASH_LEN 16
 
 /* The store's own record of a value it wrote, kept beside the file (`user.diskv`): a checksum of
- * the bytes, which holds as long as size and mtime fit. */
+ * the value and how it is compressed, which holds as long as the file's size and mtime fit. */
 struct record {
-    uint8_t hash[RECORD_HASH_LEN]; /* XXH3-128 of the bytes, canonical form */
-    uint64_t size;
+    uint8_t hash[RECORD_HASH_LEN]; /* XXH3-128 of the value, canonical form */
+    uint64_t size;                 /* of the file */
     struct timespec mtime;
+    char codec[CODEC_NAME_SIZE]; /* "" where the file is the value */
+    uint64_t length;             /* of the value */
 };
 
 /* The entity tag of bytes with this hash and this media type: the same on every server. */
@@ -52,11 +63,33 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
 int record_format(const struct record *record, char *out, size_t size);
 
 /* What an engine's info means. Nothing in it is trusted: a tag that does not fit the file is
- * replaced by one made from the file's identity, a type that is no header value by "". */
-void info_from_engine(const struct engine_info *from, struct diskv_info *out);
+ * replaced by one made from the file's identity, a type that is no header value by "". False where
+ * there is no record of the value as it is; `record` is set where there is. */
+bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
+                      struct record *record);
 
 /* True where `type` may stand in a header field (RFC 9110, section 5.5) and fits. */
 bool type_valid(const char *type);
+
+/* --- decode.c: reading a value that is compressed in its file --- */
+
+struct decoding;
+
+/* Decodes what `reader` reads, on `workers`; all outlive it. Nothing is read yet. `size` is that of
+ * the value: what turns out to have another is EDECODE. */
+int decoding_new(const struct codec *codec, struct engine_reader *reader, uint64_t size,
+                 struct workers *workers, struct decoding **out);
+
+/* Nothing may be under way. NULL is fine. */
+void decoding_free(struct decoding *decoding);
+
+/* Reads up to `len` bytes at `offset` of the value; when `done` gets 0, `*got` is the count, less
+ * than `len` only at the value's end. Never waits. */
+void decoding_read(struct decoding *decoding, void *buf, size_t len, uint64_t offset, size_t *got,
+                   diskv_done *done, void *ctx);
+
+/* The value's size; DISKV_SIZE_UNKNOWN, where it was that, until the end was read. */
+uint64_t decoding_size(const struct decoding *decoding);
 
 /* --- sync.c --- */
 

@@ -1,27 +1,19 @@
 /* The asynchronous calls, waited for. */
-#include "diskv.h"
+#include "wait.h"
 
-#include <semaphore.h>
-
-struct waiter {
-    sem_t done;
-    int rc;
-};
-
-static void waiter_init(struct waiter *w)
+void waiter_init(struct waiter *w)
 {
     sem_init(&w->done, 0, 0);
 }
 
-/* Only signals: it may be called with the engine's lock held. */
-static void waiter_done(void *ctx, int rc)
+void waiter_done(void *ctx, int rc)
 {
     struct waiter *w = ctx;
     w->rc = rc;
     sem_post(&w->done);
 }
 
-static int waiter_wait(struct waiter *w)
+int waiter_wait(struct waiter *w)
 {
     while (sem_wait(&w->done))
         ; /* a signal handler ran */
@@ -29,14 +21,15 @@ static int waiter_wait(struct waiter *w)
     return w->rc;
 }
 
-int diskv_reader_open_wait(diskv *store, const char *key, size_t len, diskv_reader **out)
+int diskv_reader_open_wait(diskv *store, const char *key, size_t len, enum diskv_read how,
+                           diskv_reader **out)
 {
-    int rc = diskv_reader_open_now(store, key, len, out);
+    int rc = diskv_reader_open_now(store, key, len, how, out);
     if (rc != DISKV_EAGAIN)
         return rc;
     struct waiter w;
     waiter_init(&w);
-    diskv_reader_open(store, key, len, out, waiter_done, &w);
+    diskv_reader_open(store, key, len, how, out, waiter_done, &w);
     return waiter_wait(&w);
 }
 

@@ -1,5 +1,8 @@
 /* Whole values. */
+#include "buf.h"
 #include "store.h"
+
+#define GROWING_MIN (16 * 1024)
 
 int diskv_put(diskv *store, const char *key, size_t len, const void *data, size_t size,
               const struct diskv_write_options *options)
@@ -17,36 +20,55 @@ int diskv_put(diskv *store, const char *key, size_t len, const void *data, size_
     return rc;
 }
 
-/* Reads all of a value into memory that it allocates. */
-static int read_whole(diskv_reader *reader, void **out, size_t *size)
+/* Reads a value of unknown size into memory that grows. */
+static int read_growing(diskv_reader *reader, struct buf *out)
 {
-    uint64_t expected = diskv_reader_info(reader)->size;
-    if (expected >= SIZE_MAX)
-        return DISKV_ENOMEM;
-    size_t len = (size_t)expected;
-    char *data = malloc(len + 1);
-    if (!data)
-        return DISKV_ENOMEM;
-    int64_t n = diskv_reader_read_wait(reader, data, len, 0);
-    if (n < 0 || (size_t)n != len) {
-        free(data);
-        return n < 0 ? (int)n : DISKV_ESTALE;
+    for (;;) {
+        int rc = buf_reserve(out, out->len ? out->len : GROWING_MIN);
+        if (rc)
+            return rc;
+        size_t room = out->cap - 1 - out->len;
+        int64_t n = diskv_reader_read_wait(reader, out->data + out->len, room, out->len);
+        if (n < 0)
+            return (int)n;
+        out->len += (size_t)n;
+        out->data[out->len] = '\0';
+        if ((size_t)n < room)
+            return 0;
     }
-    data[len] = '\0';
-    *out = data;
-    *size = len;
-    return 0;
+}
+
+static int read_sized(diskv_reader *reader, uint64_t size, struct buf *out)
+{
+    int rc = size < SIZE_MAX ? buf_reserve(out, (size_t)size) : DISKV_ENOMEM;
+    if (rc)
+        return rc;
+    int64_t n = diskv_reader_read_wait(reader, out->data, (size_t)size, 0);
+    if (n < 0)
+        return (int)n;
+    out->len = (size_t)n;
+    out->data[out->len] = '\0';
+    return out->len == size ? 0 : DISKV_ESTALE;
 }
 
 int diskv_get(diskv *store, const char *key, size_t len, void **data, size_t *size)
 {
     diskv_reader *reader;
-    int rc = diskv_reader_open_wait(store, key, len, &reader);
+    int rc = diskv_reader_open_wait(store, key, len, DISKV_READ_CACHED, &reader);
     if (rc)
         return rc;
-    rc = read_whole(reader, data, size);
+    uint64_t known = diskv_reader_info(reader)->size;
+    struct buf value = {0};
+    rc = known == DISKV_SIZE_UNKNOWN ? read_growing(reader, &value)
+                                     : read_sized(reader, known, &value);
     diskv_reader_close(reader);
-    return rc;
+    if (rc) {
+        buf_free(&value);
+        return rc;
+    }
+    *size = value.len;
+    *data = buf_steal(&value);
+    return 0;
 }
 
 int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out)
@@ -56,7 +78,7 @@ int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out
     struct engine_info info;
     int rc = store->engine->ops->stat(store->engine, key, len, &info);
     if (!rc)
-        info_from_engine(&info, out);
+        info_from_engine(store, &info, out, NULL);
     return rc;
 }
 

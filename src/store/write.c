@@ -1,59 +1,47 @@
-#include "store.h"
+#include "writer.h"
 
 #include "util.h"
-
-#include <xxhash.h>
 
 /* What gathers before it goes to storage: large enough that a write costs little, small enough for
  * many uploads at once. */
 #define BUFFER_MAX (256 * 1024)
 #define BUFFER_MIN (4 * 1024)
 
-struct diskv_writer {
-    diskv *store;
-    struct engine_writer *engine_writer; /* NULL once committed */
-    XXH3_state_t *hash;
-    char *buf;
-    size_t len, cap;
-    uint64_t size, size_hint;
-    struct record record;
-    struct diskv_info info;
-    char record_text[ENGINE_RECORD_MAX + 1];
-    bool created;
-    diskv_guard *guard;
-    void *guard_ctx;
-    diskv_done *done;
-    void *ctx;
-    union {
-        struct engine_write write;
-        struct engine_commit commit;
-    } under_way;
-    size_t key_len;
-    char key[];
-};
+/* Takes what the options say, and copies it. */
+static int options_take(diskv_writer *w, const struct diskv_write_options *options)
+{
+    static const struct diskv_write_options defaults;
+    if (!options)
+        options = &defaults;
+    const char *type = options->type ? options->type : "";
+    if (!type_valid(type))
+        return DISKV_EINVAL;
+    snprintf(w->info.type, sizeof w->info.type, "%s", type);
+    w->guard = options->guard;
+    w->guard_ctx = options->guard_ctx;
+    w->size_hint = options->size_hint;
+    w->sync = options->sync ? options->sync == DISKV_SYNC_ALWAYS : w->store->sync;
+    return 0;
+}
 
 int diskv_writer_open(diskv *store, const char *key, size_t len,
                       const struct diskv_write_options *options, diskv_writer **out)
 {
-    const char *type = options && options->type ? options->type : "";
     if (!diskv_key_valid(key, len))
         return DISKV_EKEY;
-    if (!type_valid(type))
-        return DISKV_EINVAL;
     diskv_writer *w = calloc(1, sizeof *w + len);
     if (!w)
         return DISKV_ENOMEM;
     w->store = store;
     w->key_len = len;
     memcpy(w->key, key, len);
-    snprintf(w->info.type, sizeof w->info.type, "%s", type);
-    if (options) {
-        w->guard = options->guard;
-        w->guard_ctx = options->guard_ctx;
-        w->size_hint = options->size_hint;
+    int rc = options_take(w, options);
+    if (!rc) {
+        w->hash = XXH3_createState();
+        rc = w->hash ? 0 : DISKV_ENOMEM;
     }
-    w->hash = XXH3_createState();
-    int rc = w->hash ? 0 : DISKV_ENOMEM;
+    if (!rc && store->codec)
+        rc = store->codec->ops->encoder_new(store->codec, &w->encoder);
     if (!rc)
         rc = store->engine->ops->begin(store->engine, key, len, &w->engine_writer);
     if (rc) {
@@ -103,40 +91,82 @@ int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
     return (int64_t)n;
 }
 
-static void write_start(diskv_writer *w, void (*done)(struct engine_op *op, int rc))
+/* --- To storage: encoded, written and, at the end, committed --- */
+
+static void commit_start(diskv_writer *w);
+
+/* The buffer is where it belongs, or could not be brought there. */
+static void buffer_gone(diskv_writer *w, int rc)
 {
+    w->len = 0;
+    if (rc || !w->ending)
+        w->done(w->ctx, rc);
+    else
+        commit_start(w);
+}
+
+static void write_done(struct engine_op *op, int rc)
+{
+    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
+    w->stored += w->under_way.write.len;
+    w->encoded.len = 0;
+    buffer_gone(w, rc);
+}
+
+static void write_start(diskv_writer *w, const char *data, size_t len)
+{
+    if (!len) {
+        buffer_gone(w, 0);
+        return;
+    }
     w->under_way.write = (struct engine_write){
-        .op.done = done,
-        .writer = w->engine_writer,
-        .data = w->buf,
-        .len = w->len,
-    };
+        .op.done = write_done, .writer = w->engine_writer, .data = data, .len = len};
     w->store->engine->ops->write(&w->under_way.write);
 }
 
-static void flush_done(struct engine_op *op, int rc)
+static void encode_run(struct job *job)
 {
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->len = 0;
-    w->done(w->ctx, rc);
+    diskv_writer *w = container_of(job, diskv_writer, under_way.encode);
+    int rc = writer_encode(w);
+    if (rc)
+        buffer_gone(w, rc);
+    else
+        write_start(w, w->encoded.data, w->encoded.len);
+}
+
+static void buffer_send(diskv_writer *w)
+{
+    if (w->encoder && (w->len || w->ending)) {
+        w->under_way.encode.run = encode_run;
+        workers_post(w->store->workers, &w->under_way.encode);
+    } else {
+        write_start(w, w->buf, w->len);
+    }
 }
 
 void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)
 {
     w->done = done;
     w->ctx = ctx;
-    if (w->len)
-        write_start(w, flush_done);
-    else
-        done(ctx, 0);
+    buffer_send(w);
 }
+
+void diskv_writer_commit(diskv_writer *w, diskv_done *done, void *ctx)
+{
+    w->done = done;
+    w->ctx = ctx;
+    w->ending = true;
+    buffer_send(w);
+}
+
+/* --- The commit --- */
 
 static int guard_adapt(void *ctx, const struct engine_info *current)
 {
     const diskv_writer *w = ctx;
     struct diskv_info info;
     if (current)
-        info_from_engine(current, &info);
+        info_from_engine(w->store, current, &info, NULL);
     return w->guard(w->guard_ctx, current ? &info : NULL);
 }
 
@@ -153,19 +183,28 @@ static void commit_done(struct engine_op *op, int rc)
     w->done(w->ctx, rc);
 }
 
+/* Writes down what was stored, for those who read it. */
+static int record_make(diskv_writer *w)
+{
+    struct record *record = &w->record;
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(w->hash));
+    memcpy(record->hash, canonical.digest, sizeof record->hash);
+    record->size = w->stored;
+    record->length = w->size;
+    snprintf(record->codec, sizeof record->codec, "%s", w->encoder ? w->store->codec->name : "");
+    record_etag(record->hash, w->info.type, w->info.etag);
+    w->info.size = w->size;
+    w->info.modified = record->mtime;
+    return record_format(record, w->record_text, sizeof w->record_text);
+}
+
 /* The mtime is our own, from a clock with nanoseconds: a later edit in place, whose mtime the
  * kernel takes from its tick, cannot bear the same one. */
 static void commit_start(diskv_writer *w)
 {
     clock_gettime(CLOCK_REALTIME, &w->record.mtime);
-    w->record.size = w->size;
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(w->hash));
-    memcpy(w->record.hash, canonical.digest, sizeof w->record.hash);
-    record_etag(w->record.hash, w->info.type, w->info.etag);
-    w->info.size = w->size;
-    w->info.modified = w->record.mtime;
-    int rc = record_format(&w->record, w->record_text, sizeof w->record_text);
+    int rc = w->imported ? 0 : record_make(w);
     if (rc) {
         w->done(w->ctx, rc);
         return;
@@ -176,30 +215,13 @@ static void commit_start(diskv_writer *w)
         .mtime = w->record.mtime,
         .type = w->info.type,
         .record = w->record_text,
+        .points = w->points,
+        .points_len = w->encoder ? w->encoder->ops->encoder_points(w->encoder, w->points) : 0,
+        .sync = w->sync,
         .guard = w->guard ? guard_adapt : NULL,
         .guard_ctx = w,
     };
     w->store->engine->ops->commit(&w->under_way.commit);
-}
-
-static void last_write_done(struct engine_op *op, int rc)
-{
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->len = 0;
-    if (rc)
-        w->done(w->ctx, rc);
-    else
-        commit_start(w);
-}
-
-void diskv_writer_commit(diskv_writer *w, diskv_done *done, void *ctx)
-{
-    w->done = done;
-    w->ctx = ctx;
-    if (w->len)
-        write_start(w, last_write_done);
-    else
-        commit_start(w);
 }
 
 const struct diskv_info *diskv_writer_info(const diskv_writer *writer)
@@ -218,63 +240,10 @@ void diskv_writer_close(diskv_writer *w)
         return;
     if (w->engine_writer)
         w->store->engine->ops->abort(w->engine_writer);
+    if (w->encoder)
+        w->encoder->ops->encoder_free(w->encoder);
     XXH3_freeState(w->hash);
+    buf_free(&w->encoded);
     free(w->buf);
     free(w);
-}
-
-struct erase {
-    struct engine_erase engine_erase;
-    diskv *store;
-    diskv_guard *guard;
-    void *guard_ctx;
-    diskv_done *done;
-    void *ctx;
-    size_t len;
-    char key[];
-};
-
-static int erase_guard_adapt(void *ctx, const struct engine_info *current)
-{
-    const struct erase *e = ctx;
-    struct diskv_info info;
-    info_from_engine(current, &info);
-    return e->guard(e->guard_ctx, &info);
-}
-
-static void erase_done(struct engine_op *op, int rc)
-{
-    struct erase *e = container_of(op, struct erase, engine_erase.op);
-    index_note(e->store, e->key, e->len, true, rc);
-    if (!rc)
-        atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
-    diskv_done *done = e->done;
-    void *ctx = e->ctx;
-    free(e);
-    done(ctx, rc);
-}
-
-void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, void *guard_ctx,
-                 diskv_done *done, void *ctx)
-{
-    struct erase *e = diskv_key_valid(key, len) ? calloc(1, sizeof *e + len) : NULL;
-    if (!e) {
-        done(ctx, diskv_key_valid(key, len) ? DISKV_ENOMEM : DISKV_EKEY);
-        return;
-    }
-    e->store = store;
-    e->guard = guard;
-    e->guard_ctx = guard_ctx;
-    e->done = done;
-    e->ctx = ctx;
-    e->len = len;
-    memcpy(e->key, key, len);
-    e->engine_erase = (struct engine_erase){
-        .op.done = erase_done,
-        .key = e->key,
-        .len = len,
-        .guard = guard ? erase_guard_adapt : NULL,
-        .guard_ctx = e,
-    };
-    store->engine->ops->erase(store->engine, &e->engine_erase);
 }

@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-static int buf_reserve(struct buf *b, size_t more)
+int buf_reserve(struct buf *b, size_t more)
 {
     if (more >= SIZE_MAX / 2 - b->len)
         return DISKV_ENOMEM;

@@ -10,6 +10,9 @@ struct buf {
     size_t cap;
 };
 
+/* Makes room for `more` bytes behind `len`, and a NUL; ENOMEM leaves the buffer as it was. */
+int buf_reserve(struct buf *b, size_t more);
+
 /* Appends; ENOMEM leaves the buffer as it was. */
 int buf_add(struct buf *b, const void *data, size_t len);
 int buf_add_str(struct buf *b, const char *s);

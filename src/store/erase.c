@@ -1,0 +1,92 @@
+/* Erasing values. */
+#include "store.h"
+
+#include "util.h"
+#include "wait.h"
+
+struct erase {
+    struct engine_erase engine_erase;
+    diskv *store;
+    diskv_guard *guard;
+    void *guard_ctx;
+    diskv_done *done;
+    void *ctx;
+    size_t len;
+    char key[];
+};
+
+static int erase_guard_adapt(void *ctx, const struct engine_info *current)
+{
+    const struct erase *e = ctx;
+    struct diskv_info info;
+    info_from_engine(e->store, current, &info, NULL);
+    return e->guard(e->guard_ctx, &info);
+}
+
+static void erase_done(struct engine_op *op, int rc)
+{
+    struct erase *e = container_of(op, struct erase, engine_erase.op);
+    index_note(e->store, e->key, e->len, true, rc);
+    if (!rc)
+        atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
+    diskv_done *done = e->done;
+    void *ctx = e->ctx;
+    free(e);
+    done(ctx, rc);
+}
+
+void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, void *guard_ctx,
+                 diskv_done *done, void *ctx)
+{
+    struct erase *e = diskv_key_valid(key, len) ? calloc(1, sizeof *e + len) : NULL;
+    if (!e) {
+        done(ctx, diskv_key_valid(key, len) ? DISKV_ENOMEM : DISKV_EKEY);
+        return;
+    }
+    e->store = store;
+    e->guard = guard;
+    e->guard_ctx = guard_ctx;
+    e->done = done;
+    e->ctx = ctx;
+    e->len = len;
+    memcpy(e->key, key, len);
+    e->engine_erase = (struct engine_erase){
+        .op.done = erase_done,
+        .key = e->key,
+        .len = len,
+        .sync = store->sync,
+        .guard = guard ? erase_guard_adapt : NULL,
+        .guard_ctx = e,
+    };
+    store->engine->ops->erase(store->engine, &e->engine_erase);
+}
+
+struct clear {
+    struct engine_clear engine_clear;
+    struct waiter waiter;
+};
+
+static void clear_done(struct engine_op *op, int rc)
+{
+    waiter_done(&container_of(op, struct clear, engine_clear.op)->waiter, rc);
+}
+
+/* What the index missed while everything went is made up for by reading what is left. */
+int diskv_erase_all(diskv *store, bool foreign)
+{
+    struct clear c = {
+        .engine_clear = {.op.done = clear_done, .foreign = foreign, .sync = store->sync}};
+    waiter_init(&c.waiter);
+    store->engine->ops->clear(store->engine, &c.engine_clear);
+    int rc = waiter_wait(&c.waiter);
+    if (rc == DISKV_ECONFLICT)
+        return rc;
+    if (store->cache)
+        cache_clear(store->cache);
+    pthread_mutex_lock(&store->sync_lock);
+    int synced = index_sync(store, true);
+    if (synced)
+        atomic_store(&store->index_stale, true);
+    pthread_mutex_unlock(&store->sync_lock);
+    return rc;
+}

@@ -1,0 +1,190 @@
+/* Opening a value for reading, from the cache or from its file. */
+#include "reader.h"
+
+#include "util.h"
+
+static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read how,
+                      diskv_reader **out)
+{
+    if (!diskv_key_valid(key, len))
+        return DISKV_EKEY;
+    diskv_reader *r = malloc(sizeof *r + len);
+    if (!r)
+        return DISKV_ENOMEM;
+    memset(r, 0, sizeof *r);
+    r->store = store;
+    r->how = how;
+    r->len = len;
+    memcpy(r->key, key, len);
+    *out = r;
+    return 0;
+}
+
+/* Looks for the value in the cache. */
+static bool reader_cached(diskv_reader *r)
+{
+    struct cache *cache = r->store->cache;
+    struct engine *engine = r->store->engine;
+    uint8_t ident[ENGINE_IDENT_LEN];
+    if (!cache)
+        return false;
+    if (r->how == DISKV_READ_DIRECT || engine->ops->identify(engine, r->key, r->len, ident)) {
+        cache_drop(cache, r->key, r->len);
+        return false;
+    }
+    r->cached = cache_get(cache, r->key, r->len, ident);
+    if (r->cached)
+        memcpy(&r->info, r->cached->info, sizeof r->info);
+    return r->cached;
+}
+
+static int reader_decode(diskv_reader *r, const struct codec *codec)
+{
+    return decoding_new(codec, r->engine_reader, r->info.size, r->store->workers, &r->decoding);
+}
+
+static int reader_decode_by_name(diskv_reader *r, const char *name)
+{
+    for (size_t i = 0; i < CODECS_MAX; i++)
+        if (r->store->codecs[i] && strcmp(r->store->codecs[i]->name, name) == 0)
+            return reader_decode(r, r->store->codecs[i]);
+    return DISKV_EDECODE;
+}
+
+/* Takes over what the engine opened. EAGAIN where the head tells whether it is compressed. */
+static int reader_opened(diskv_reader *r)
+{
+    struct record record;
+    r->engine_reader = r->under_way.open.reader;
+    const struct engine_info *info = &r->engine_reader->info;
+    bool recorded = info_from_engine(r->store, info, &r->info, &record);
+    r->cacheable = r->store->cache && r->how == DISKV_READ_CACHED && (recorded || info->settled);
+    if (recorded)
+        return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
+    return r->store->codec ? DISKV_EAGAIN : 0;
+}
+
+/* Decides by the head, or by an error in its place, how the value is to be read. */
+static int head_judge(diskv_reader *r, int64_t n)
+{
+    const struct codec *codec = r->store->codec;
+    if (n < 0)
+        return (int)n;
+    if (codec->ops->recognises(codec, r->head, (size_t)n))
+        return reader_decode(r, codec);
+    r->info.size = r->engine_reader->info.size;
+    return 0;
+}
+
+static int head_read_now(diskv_reader *r)
+{
+    r->head = malloc(CODEC_HEAD_MAX);
+    if (!r->head)
+        return DISKV_ENOMEM;
+    uint64_t size = r->engine_reader->info.size;
+    int64_t n = r->store->engine->ops->read_now(r->engine_reader, r->head, CODEC_HEAD_MAX, 0);
+    if (n >= 0 && n < CODEC_HEAD_MAX && (uint64_t)n < size)
+        return DISKV_EAGAIN;
+    return head_judge(r, n);
+}
+
+static void reader_counted(diskv_reader *r)
+{
+    free(r->head);
+    r->head = NULL;
+    atomic_fetch_add_explicit(&r->store->reads, 1, memory_order_relaxed);
+}
+
+int diskv_reader_open_now(diskv *store, const char *key, size_t len, enum diskv_read how,
+                          diskv_reader **out)
+{
+    diskv_reader *r;
+    int rc = reader_new(store, key, len, how, &r);
+    if (rc)
+        return rc;
+    if (!reader_cached(r)) {
+        r->under_way.open = (struct engine_open){.key = r->key, .len = len};
+        rc = store->engine->ops->open_now(store->engine, &r->under_way.open);
+        if (!rc)
+            rc = reader_opened(r);
+        if (rc == DISKV_EAGAIN && r->engine_reader)
+            rc = head_read_now(r);
+    }
+    if (rc) {
+        diskv_reader_close(r);
+        return rc;
+    }
+    reader_counted(r);
+    *out = r;
+    return 0;
+}
+
+static void open_end(diskv_reader *r, int rc)
+{
+    diskv_done *done = r->done;
+    void *ctx = r->ctx;
+    if (rc) {
+        diskv_reader_close(r);
+    } else {
+        reader_counted(r);
+        *r->out.reader = r;
+    }
+    done(ctx, rc);
+}
+
+static void head_done(struct engine_op *op, int rc)
+{
+    diskv_reader *r = container_of(op, diskv_reader, under_way.read.op);
+    open_end(r, head_judge(r, rc ? rc : (int64_t)r->under_way.read.got));
+}
+
+static void open_done(struct engine_op *op, int rc)
+{
+    diskv_reader *r = container_of(op, diskv_reader, under_way.open.op);
+    if (!rc)
+        rc = reader_opened(r);
+    if (rc == DISKV_EAGAIN && r->engine_reader)
+        rc = head_read_now(r);
+    if (rc == DISKV_EAGAIN && r->head) {
+        r->under_way.read = (struct engine_read){.op.done = head_done,
+                                                 .reader = r->engine_reader,
+                                                 .buf = r->head,
+                                                 .len = CODEC_HEAD_MAX};
+        r->store->engine->ops->read(&r->under_way.read);
+        return;
+    }
+    open_end(r, rc);
+}
+
+void diskv_reader_open(diskv *store, const char *key, size_t len, enum diskv_read how,
+                       diskv_reader **out, diskv_done *done, void *ctx)
+{
+    diskv_reader *r;
+    int rc = reader_new(store, key, len, how, &r);
+    if (rc) {
+        done(ctx, rc);
+        return;
+    }
+    r->done = done;
+    r->ctx = ctx;
+    r->out.reader = out;
+    if (reader_cached(r)) {
+        open_end(r, 0);
+        return;
+    }
+    r->under_way.open = (struct engine_open){.op.done = open_done, .key = r->key, .len = len};
+    store->engine->ops->open(store->engine, &r->under_way.open);
+}
+
+void diskv_reader_close(diskv_reader *r)
+{
+    if (!r)
+        return;
+    free(r->head);
+    cache_unref(r->filling);
+    cache_unref(r->cached);
+    decoding_free(r->decoding);
+    if (r->engine_reader)
+        r->store->engine->ops->close(r->engine_reader);
+    free(r);
+}

@@ -1,0 +1,50 @@
+/* What a writer holds: for the files that write. */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include "buf.h"
+#include "store.h"
+
+#include <xxhash.h>
+
+struct diskv_writer {
+    diskv *store;
+    struct engine_writer *engine_writer; /* NULL once committed */
+    XXH3_state_t *hash;
+    char *buf;
+    size_t len, cap;
+    uint64_t size, size_hint;
+
+    struct codec_encoder *encoder; /* NULL where the file is to be the value */
+    struct buf encoded;            /* on its way to storage */
+    uint64_t stored;               /* bytes of the file */
+    bool ending;                   /* a commit follows what is being written */
+    bool imported;                 /* the content is a file's, which was not read */
+
+    struct record record;
+    struct diskv_info info;
+    char record_text[ENGINE_RECORD_MAX + 1];
+    char points[ENGINE_POINTS_MAX];
+    bool created;
+    bool sync;
+    diskv_guard *guard;
+    void *guard_ctx;
+    diskv_done *done;
+    void *ctx;
+    union {
+        struct job encode;
+        struct engine_write write;
+        struct engine_fill fill;
+        struct engine_commit commit;
+    } under_way;
+    size_t key_len;
+    char key[];
+};
+
+/* --- encode.c --- */
+
+/* Runs the buffer through the encoder and, where the writer is `ending`, what is left in that. For
+ * workers. */
+int writer_encode(diskv_writer *w);
+
+#endif
