@@ -27,12 +27,14 @@ static const struct engine_ops fs_ops = {
     .open = fs_open,
     .read_now = fs_read_now,
     .read = fs_read,
+    .points = fs_points,
     .close = fs_close,
     .begin = fs_begin,
     .write = fs_write,
     .commit = fs_commit,
     .abort = fs_abort,
     .erase = fs_erase,
+    .identify = fs_identify,
     .stat = fs_stat,
     .locate = fs_locate,
     .stamp = fs_stamp,
@@ -98,16 +100,15 @@ static int tmp_open(int dir_fd)
     return rc ? rc : tmp_fd;
 }
 
-int engine_fs_open(int dir_fd, const struct layout *layout, enum diskv_sync sync,
-                   struct workers *workers, struct engine **out)
+int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct engine **out)
 {
     struct fs *fs = calloc(1, sizeof *fs);
     if (!fs)
         return DISKV_ENOMEM;
     fs->engine.ops = &fs_ops;
-    fs->layout = layout;
-    fs->sync = sync == DISKV_SYNC_ALWAYS;
-    fs->workers = workers;
+    fs->layout = options->layout;
+    fs->workers = options->workers;
+    fs->unsynced = true; /* an earlier process may have left it so */
     int rc = workers_new(1, &fs->closer);
     if (rc)
         goto free_fs;

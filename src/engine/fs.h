@@ -9,17 +9,21 @@
 #include "engine.h"
 #include "layout.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#define FS_POINTS  "user.diskv.points"
 #define FS_PRIVATE LAYOUT_STORE_DIR
 
 struct fs {
     struct engine engine;
     const struct layout *layout;
     int dir_fd;
-    int tmp_fd; /* DIR/.diskv/tmp */
-    bool sync;
+    int tmp_fd; /* DIR/.diskv/tmp, or in a directory of the user's */
+    mode_t file_perm, path_perm;
+    bool exact_perm;
+    bool unsynced; /* names may have changed that no sync has seen; for the committer thread */
     struct workers *workers;   /* not ours */
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */
@@ -44,7 +48,8 @@ void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
 #define FS_SYNC_TOGETHER 4
 
 struct fs_dirs {
-    bool sync; /* else nothing is kept */
+    struct fs *fs;
+    bool sync; /* the changes being made are to be durable: else they are only noted in `fs` */
     int rc;    /* the first error of a sync */
     size_t count;
     struct {
@@ -57,7 +62,8 @@ struct fs_dirs {
 /* Takes over `fd`. */
 void fs_dirs_add(struct fs_dirs *dirs, int fd);
 
-/* Syncs and closes all; the first error there was, as a negative errno. */
+/* Syncs and closes all, the whole file system where a directory that they lie in may not be synced;
+ * the first error there was, as a negative errno. */
 int fs_dirs_sync(struct fs_dirs *dirs);
 
 /* --- fs_path.c: names; for the committer thread, errors are negative errnos --- */
@@ -67,7 +73,8 @@ struct fs_slot {
     int fd;
     const char *name; /* points into the path it was made from, or is LAYOUT_VALUE_NAME */
     bool exists;
-    struct stat stat; /* of the value, where it exists */
+    struct stat stat;       /* of the value, where it exists */
+    struct timespec looked; /* when it was looked at, or before */
 };
 
 /* Finds the slot of `path`, through `%value` where the path is a directory. With `make`,
@@ -84,8 +91,16 @@ void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs);
 
 /* --- fs_read.c --- */
 
+struct timespec fs_now(void);
+
+int64_t fs_nanoseconds(struct timespec t);
+
+/* True where a later change is sure to set another time than `changed`, which is not so for one
+ * that is young or in the future. `looked` is when that time was read, or before. */
+bool fs_settled(struct timespec changed, struct timespec looked);
+
 /* Describes an open value. */
-void fs_info(int fd, const struct stat *stat, struct engine_info *out);
+void fs_info(int fd, const struct stat *stat, struct timespec looked, struct engine_info *out);
 
 /* Closes a file that has lost its name, on a worker: the last close frees its blocks, which takes a
  * second for some GiB. */
@@ -95,7 +110,10 @@ int fs_open_now(struct engine *engine, struct engine_open *o);
 void fs_open(struct engine *engine, struct engine_open *o);
 int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
 void fs_read(struct engine_read *r);
+int fs_points(struct engine_reader *reader, void *buf);
 void fs_close(struct engine_reader *reader);
+int fs_identify(struct engine *engine, const char *key, size_t len,
+                uint8_t ident[static ENGINE_IDENT_LEN]);
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out);
 
 /* --- fs_write.c --- */

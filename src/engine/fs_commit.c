@@ -31,7 +31,7 @@ static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
     if (fd < 0)
         return error_from_errno(-fd);
     struct engine_info info;
-    fs_info(fd, &slot->stat, &info);
+    fs_info(fd, &slot->stat, slot->looked, &info);
     close(fd);
     return guard(ctx, &info);
 }
@@ -144,19 +144,31 @@ static struct fs_writer *job_writer(struct job *job)
     return container_of(c->writer, struct fs_writer, writer);
 }
 
+static bool job_sync(struct job *job)
+{
+    struct engine_op *op = container_of(job, struct engine_op, job);
+    if (job->run == fs_commit_run)
+        return container_of(op, struct engine_commit, op)->sync;
+    return container_of(op, struct engine_erase, op)->sync;
+}
+
+/* True where the commit's file is still to be synced. */
+static bool job_unsynced(struct job *job)
+{
+    const struct fs_writer *w = job_writer(job);
+    return w && !w->synced && job_sync(job);
+}
+
 /* Syncs the files of a batch's commits; `rc` of each op says how that went. */
 static void commits_sync(struct fs *fs, struct job **jobs, size_t count)
 {
     size_t unsynced = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct fs_writer *w = job_writer(jobs[i]);
-        unsynced += fs->sync && w && !w->synced;
-    }
+    for (size_t i = 0; i < count; i++)
+        unsynced += job_unsynced(jobs[i]);
     bool together = unsynced >= FS_SYNC_TOGETHER && sys_syncfs(fs->tmp_fd) == 0;
     for (size_t i = 0; i < count; i++) {
         struct engine_op *op = container_of(jobs[i], struct engine_op, job);
-        const struct fs_writer *w = job_writer(jobs[i]);
-        int rc = fs->sync && w && !w->synced && !together ? sys_fsync(w->fd) : 0;
+        int rc = !together && job_unsynced(jobs[i]) ? sys_fsync(job_writer(jobs[i])->fd) : 0;
         op->rc = rc ? error_from_errno(-rc) : 0;
     }
 }
@@ -164,6 +176,7 @@ static void commits_sync(struct fs *fs, struct job **jobs, size_t count)
 static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
 {
     struct engine_op *op = container_of(job, struct engine_op, job);
+    dirs->sync = job_sync(job);
     if (job->run == fs_erase_run) {
         op->rc = erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
         return;
@@ -175,17 +188,18 @@ static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
 }
 
 /* Makes a batch of changes: all files are synced, each change is applied in turn, all directories
- * are synced, and all are reported in the order in which they took effect. */
+ * are synced, and all are reported in the order in which they took effect. Only what is to be
+ * durable is synced. */
 static void batch_run(struct fs *fs, struct job **jobs, size_t count)
 {
-    struct fs_dirs dirs = {.sync = fs->sync};
+    struct fs_dirs dirs = {.fs = fs};
     commits_sync(fs, jobs, count);
     for (size_t i = 0; i < count; i++)
         change_apply(fs, jobs[i], &dirs);
     int rc = fs_dirs_sync(&dirs);
     for (size_t i = 0; i < count; i++) {
         struct engine_op *op = container_of(jobs[i], struct engine_op, job);
-        op->done(op, !op->rc && rc ? DISKV_EINDOUBT : op->rc);
+        op->done(op, !op->rc && rc && job_sync(jobs[i]) ? DISKV_EINDOUBT : op->rc);
     }
 }
 

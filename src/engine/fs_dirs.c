@@ -4,13 +4,28 @@
 
 #include <unistd.h>
 
+static void dirs_fail(struct fs_dirs *dirs, int rc)
+{
+    dirs->fs->unsynced = true;
+    if (!dirs->rc)
+        dirs->rc = rc;
+}
+
+/* A sync of a directory does not sync the name it has in another: where that may not be on stable
+ * storage, because it was not to be, nothing less than the file system will do. */
 static void dirs_flush(struct fs_dirs *dirs)
 {
-    bool together = dirs->count >= FS_SYNC_TOGETHER && sys_syncfs(dirs->items[0].fd) == 0;
+    bool needed = dirs->count && dirs->fs->unsynced;
+    bool together = needed || dirs->count >= FS_SYNC_TOGETHER;
+    int all = together ? sys_syncfs(dirs->items[0].fd) : 0;
+    if (needed && !all)
+        dirs->fs->unsynced = false;
+    if (needed && all)
+        dirs_fail(dirs, all);
     for (size_t i = 0; i < dirs->count; i++) {
-        int rc = together ? 0 : sys_fsync(dirs->items[i].fd);
-        if (rc && !dirs->rc)
-            dirs->rc = rc;
+        int rc = together && !all ? 0 : sys_fsync(dirs->items[i].fd);
+        if (rc)
+            dirs_fail(dirs, rc);
         close(dirs->items[i].fd);
     }
     dirs->count = 0;
@@ -20,9 +35,10 @@ void fs_dirs_add(struct fs_dirs *dirs, int fd)
 {
     struct stat st;
     int rc = dirs->sync ? sys_stat(fd, "", &st) : 0;
-    if (rc && !dirs->rc)
-        dirs->rc = rc;
+    if (rc)
+        dirs_fail(dirs, rc);
     if (rc || !dirs->sync) {
+        dirs->fs->unsynced = true;
         close(fd);
         return;
     }

@@ -57,8 +57,8 @@ static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
         rc = sys_stat(aside_fd, LAYOUT_VALUE_NAME, &st);
     if (!rc && !S_ISREG(st.st_mode))
         rc = -ELOOP;
-    if (!rc && fs->sync)
-        rc = sys_fsync(aside_fd);
+    if (!rc)
+        rc = sys_fsync(aside_fd); /* that value may be durable, whatever takes its name */
     if (!rc)
         rc = sys_renameat2(fs->tmp_fd, aside, parent_fd, name, RENAME_EXCHANGE);
     if (rc) {
@@ -126,6 +126,7 @@ static int parent_open(struct fs *fs, const char *path, bool make, struct fs_dir
 /* Looks at what has the slot's name. -EISDIR for a directory. */
 static int slot_look(struct fs_slot *slot)
 {
+    slot->looked = fs_now();
     int rc = sys_stat(slot->fd, slot->name, &slot->stat);
     slot->exists = !rc;
     if (rc)

@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* How young a file may be and change again without a new time. */
+#define SETTLED_NS 2000000000LL
+
 struct fs_reader {
     struct engine_reader reader;
     int fd;
@@ -25,15 +28,36 @@ static void attribute_get(int fd, const char *name, char *out, size_t size)
     out[n > 0 && !memchr(out, '\0', (size_t)n) ? n : 0] = '\0';
 }
 
-void fs_info(int fd, const struct stat *st, struct engine_info *out)
+struct timespec fs_now(void)
 {
-    const uint64_t ident[] = {
-        (uint64_t)st->st_ino, (uint64_t)st->st_size,
-        (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
-        (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec,
-        (uint64_t)st->st_dev};
-    _Static_assert(sizeof ident == ENGINE_IDENT_LEN, "the identity is these numbers");
-    memcpy(out->ident, ident, sizeof ident);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+int64_t fs_nanoseconds(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+bool fs_settled(struct timespec changed, struct timespec looked)
+{
+    return fs_nanoseconds(looked) - fs_nanoseconds(changed) >= SETTLED_NS;
+}
+
+static void ident_set(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
+{
+    const uint64_t numbers[] = {(uint64_t)st->st_ino, (uint64_t)st->st_size,
+                                (uint64_t)fs_nanoseconds(st->st_mtim),
+                                (uint64_t)fs_nanoseconds(st->st_ctim), (uint64_t)st->st_dev};
+    _Static_assert(sizeof numbers == ENGINE_IDENT_LEN, "the identity is these numbers");
+    memcpy(out, numbers, sizeof numbers);
+}
+
+void fs_info(int fd, const struct stat *st, struct timespec looked, struct engine_info *out)
+{
+    ident_set(st, out->ident);
+    out->settled = fs_settled(st->st_mtim, looked) && fs_settled(st->st_ctim, looked);
     out->size = (uint64_t)st->st_size;
     out->mtime = st->st_mtim;
     attribute_get(fd, "user.mime_type", out->type, sizeof out->type);
@@ -55,6 +79,19 @@ static int file_open(struct fs *fs, const char *path, bool now)
     return fd;
 }
 
+/* Turns the path of a directory into that of the value in it; false where it is one already. */
+static bool path_go_inside(char path[static LAYOUT_PATH_SIZE])
+{
+    static const char tail[] = "/" LAYOUT_VALUE_NAME;
+    size_t end = strlen(path);
+    if (end + sizeof tail > LAYOUT_PATH_SIZE)
+        return false;
+    if (end >= sizeof tail && strcmp(path + end + 1 - sizeof tail, tail) == 0)
+        return false;
+    memcpy(path + end, tail, sizeof tail);
+    return true;
+}
+
 /* Opens the value of a key: a descriptor and its status. */
 static int value_open(struct fs *fs, const char *key, size_t len, bool now, struct stat *st)
 {
@@ -70,17 +107,14 @@ static int value_open(struct fs *fs, const char *key, size_t len, bool now, stru
             close(fd);
         if (rc)
             return rc;
-        size_t end = strlen(path);
-        size_t tail = strlen("/" LAYOUT_VALUE_NAME);
-        bool is_value = end > tail && strcmp(path + end - tail, "/" LAYOUT_VALUE_NAME) == 0;
-        if (!S_ISDIR(st->st_mode) || is_value || end + tail >= sizeof path)
+        if (!S_ISDIR(st->st_mode) || !path_go_inside(path))
             return -ENOENT;
-        memcpy(path + end, "/" LAYOUT_VALUE_NAME, tail + 1);
     }
 }
 
 static int reader_open(struct engine *engine, struct engine_open *o, bool now)
 {
+    struct timespec looked = fs_now();
     struct stat st;
     int fd = value_open(op_fs(engine), o->key, o->len, now, &st);
     if (fd < 0)
@@ -92,7 +126,7 @@ static int reader_open(struct engine *engine, struct engine_open *o, bool now)
     }
     r->reader.engine = engine;
     r->fd = fd;
-    fs_info(fd, &st, &r->reader.info);
+    fs_info(fd, &st, looked, &r->reader.info);
     o->reader = &r->reader;
     return 0;
 }
@@ -145,6 +179,13 @@ void fs_read(struct engine_read *r)
     workers_post(op_fs(r->reader->engine)->workers, &r->op.job);
 }
 
+int fs_points(struct engine_reader *reader, void *buf)
+{
+    struct fs_reader *r = container_of(reader, struct fs_reader, reader);
+    int n = sys_fgetxattr(r->fd, FS_POINTS, buf, ENGINE_POINTS_MAX);
+    return n > 0 ? n : 0;
+}
+
 struct closing {
     struct job job;
     int fd;
@@ -182,11 +223,34 @@ void fs_close(struct engine_reader *reader)
 
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)
 {
+    struct timespec looked = fs_now();
     struct stat st;
     int fd = value_open(op_fs(engine), key, len, false, &st);
     if (fd < 0)
         return error_from_errno(-fd);
-    fs_info(fd, &st, out);
+    fs_info(fd, &st, looked, out);
     close(fd);
+    return 0;
+}
+
+/* One look by path, or two, and no descriptor. A directory that is a link leads to what no open
+ * would find: then the identity is that of a file elsewhere. */
+int fs_identify(struct engine *engine, const char *key, size_t len,
+                uint8_t ident[static ENGINE_IDENT_LEN])
+{
+    struct fs *fs = op_fs(engine);
+    char path[LAYOUT_PATH_SIZE];
+    if (fs->layout->to_path(fs->layout, key, len, path))
+        return DISKV_ENOTFOUND;
+    struct stat st;
+    int rc;
+    do {
+        rc = sys_stat(fs->dir_fd, path, &st);
+    } while (!rc && S_ISDIR(st.st_mode) && path_go_inside(path));
+    if (rc)
+        return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
+    if (!S_ISREG(st.st_mode))
+        return DISKV_ENOTFOUND;
+    ident_set(&st, ident);
     return 0;
 }

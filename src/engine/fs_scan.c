@@ -9,29 +9,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* A directory that changed so lately may change again without a new mtime. */
-#define SETTLED_NS 2000000000LL
-
 static struct fs *engine_to_fs(struct engine *engine)
 {
     return container_of(engine, struct fs, engine);
 }
 
-static int64_t nanoseconds(struct timespec t)
+/* A stamp of a directory, none where its time is too young or lies in the future. */
+static void stamp_set(const struct stat *st, struct timespec looked, struct engine_place *out)
 {
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* A stamp of a directory, none where its mtime is too young or lies in the future. */
-static void stamp_set(const struct stat *st, struct engine_place *out)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t stamp[] = {(int64_t)st->st_dev, (int64_t)st->st_ino, nanoseconds(st->st_mtim),
-                             nanoseconds(st->st_ctim)};
+    const int64_t stamp[] = {(int64_t)st->st_dev, (int64_t)st->st_ino, fs_nanoseconds(st->st_mtim),
+                             fs_nanoseconds(st->st_ctim)};
     _Static_assert(sizeof stamp <= ENGINE_STAMP_MAX, "a stamp has room");
     out->stamp_len = 0;
-    if (nanoseconds(now) - nanoseconds(st->st_ctim) < SETTLED_NS)
+    if (!fs_settled(st->st_ctim, looked))
         return;
     memcpy(out->stamp, stamp, sizeof stamp);
     out->stamp_len = sizeof stamp;
@@ -44,6 +34,7 @@ static int place_open(struct fs *fs, const char *place, struct engine_place *out
     if (!fs->layout->has_dir(fs->layout, place))
         return DISKV_ENOTFOUND;
     int fd = sys_open_beneath(fs->dir_fd, *place ? place : ".", O_RDONLY | O_DIRECTORY, 0);
+    struct timespec looked = fs_now();
     struct stat st;
     int rc = fd < 0 ? fd : sys_stat(fd, "", &st);
     if (rc < 0) {
@@ -51,7 +42,7 @@ static int place_open(struct fs *fs, const char *place, struct engine_place *out
             close(fd);
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
     }
-    stamp_set(&st, out);
+    stamp_set(&st, looked, out);
     return fd;
 }
 

@@ -8,11 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* From this size on the worker syncs the file itself, so that the committer's batch need not wait.
- */
-#define FS_LARGE (1024 * 1024)
-
-/* How much a large value gathers in the page cache before the kernel is asked to write it out. */
+/* How much a large value gathers in the page cache before the kernel is asked to write it out,
+ * which it would do some time later anyway: a sync at the end then finds little left. */
 #define WRITEBACK_STEP (8 * 1024 * 1024)
 
 static struct fs_writer *fs_writer_of(struct engine_writer *writer)
@@ -72,7 +69,7 @@ static int file_append(struct fs *fs, struct fs_writer *w, const char *data, siz
         w->size += (uint64_t)n;
         data += n;
         len -= (size_t)n;
-        if (fs->sync && w->size / WRITEBACK_STEP != step)
+        if (w->size / WRITEBACK_STEP != step)
             sys_start_writeback(w->fd, step * WRITEBACK_STEP, WRITEBACK_STEP);
     }
     return rc;
@@ -108,6 +105,14 @@ void fs_abort(struct engine_writer *writer)
     workers_post(writer_fs(w)->workers, &w->job);
 }
 
+/* Points that find no room are done without. */
+static int points_set(const struct engine_commit *c, int fd)
+{
+    int rc = sys_fsetxattr(fd, FS_POINTS, c->points, c->points_len);
+    bool lost = rc == -ENOSPC || rc == -EOPNOTSUPP || rc == -E2BIG || rc == -ERANGE;
+    return lost ? 0 : rc;
+}
+
 /* Sets what rides on the file. The times come last: writing changes them. */
 static int attributes_set(const struct engine_commit *c, int fd)
 {
@@ -118,6 +123,8 @@ static int attributes_set(const struct engine_commit *c, int fd)
         rc = sys_fsetxattr(fd, "user.diskv", c->record, strlen(c->record));
     if (rc == -EOPNOTSUPP && !*c->type)
         rc = 0;
+    if (!rc && c->points_len)
+        rc = points_set(c, fd);
     return rc ? rc : sys_set_mtime(fd, c->mtime);
 }
 
@@ -131,10 +138,10 @@ static void prepare_run(struct job *job)
     int rc = w->fd < 0 ? file_make(fs, w) : 0;
     if (!rc)
         rc = attributes_set(c, w->fd);
-    if (!rc && fs->sync && w->size >= FS_LARGE) {
+    if (!rc && c->sync && w->size >= FS_LARGE) {
         rc = sys_fsync(w->fd);
         w->synced = true;
-    } else if (!rc && fs->sync) {
+    } else if (!rc && c->sync) {
         sys_start_writeback(w->fd, 0, 0);
     }
     if (rc) {

@@ -12,6 +12,8 @@ struct value {
     size_t len; /* of the key */
     char *key;
     char *data;
+    void *points;
+    size_t points_len;
 };
 
 struct memory {
@@ -42,6 +44,7 @@ static void value_unref(struct value *v)
     if (!v || atomic_fetch_sub(&v->refs, 1) > 1)
         return;
     free(v->key);
+    free(v->points);
     free(v->data);
     free(v);
 }
@@ -110,6 +113,14 @@ static void memory_read(struct engine_read *r)
 {
     r->got = (size_t)memory_read_now(r->reader, r->buf, r->len, r->offset);
     r->op.done(&r->op, 0);
+}
+
+static int memory_points(struct engine_reader *reader, void *buf)
+{
+    const struct value *v = container_of(reader, struct memory_reader, reader)->value;
+    if (v->points_len)
+        memcpy(buf, v->points, v->points_len);
+    return (int)v->points_len;
 }
 
 static void memory_close(struct engine_reader *reader)
@@ -185,15 +196,27 @@ static int value_put(struct memory *m, struct value *v, size_t at, bool exists)
     return 0;
 }
 
+/* Without room for the points there are none. */
+static void attributes_set(struct value *v, const struct engine_commit *c)
+{
+    v->info.mtime = c->mtime;
+    v->info.settled = true;
+    snprintf(v->info.type, sizeof v->info.type, "%s", c->type);
+    snprintf(v->info.record, sizeof v->info.record, "%s", c->record);
+    v->points = c->points_len ? malloc(c->points_len) : NULL;
+    if (v->points) {
+        memcpy(v->points, c->points, c->points_len);
+        v->points_len = c->points_len;
+    }
+}
+
 /* The completion is called under the lock: so completions come in the order of their effects. */
 static void memory_commit(struct engine_commit *c)
 {
     struct memory_writer *w = container_of(c->writer, struct memory_writer, writer);
     struct memory *m = engine_memory(c->writer->engine);
     struct value *v = w->value;
-    v->info.mtime = c->mtime;
-    snprintf(v->info.type, sizeof v->info.type, "%s", c->type);
-    snprintf(v->info.record, sizeof v->info.record, "%s", c->record);
+    attributes_set(v, c);
     pthread_mutex_lock(&m->lock);
     m->next_ident++;
     memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
@@ -225,6 +248,29 @@ static void memory_erase(struct engine *engine, struct engine_erase *e)
     }
     e->op.done(&e->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+static void memory_clear(struct engine *engine, struct engine_clear *c)
+{
+    struct memory *m = engine_memory(engine);
+    pthread_mutex_lock(&m->lock);
+    while (m->count)
+        value_unref(m->values[--m->count]);
+    c->op.done(&c->op, 0);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static int memory_identify(struct engine *engine, const char *key, size_t len,
+                           uint8_t ident[static ENGINE_IDENT_LEN])
+{
+    struct memory *m = engine_memory(engine);
+    size_t at;
+    pthread_mutex_lock(&m->lock);
+    bool found = value_find(m, key, len, &at);
+    if (found)
+        memcpy(ident, m->values[at]->info.ident, ENGINE_IDENT_LEN);
+    pthread_mutex_unlock(&m->lock);
+    return found ? 0 : DISKV_ENOTFOUND;
 }
 
 static int memory_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)
@@ -287,12 +333,15 @@ static const struct engine_ops memory_ops = {
     .open = memory_open,
     .read_now = memory_read_now,
     .read = memory_read,
+    .points = memory_points,
     .close = memory_close,
     .begin = memory_begin,
     .write = memory_write,
     .commit = memory_commit,
     .abort = memory_abort,
     .erase = memory_erase,
+    .clear = memory_clear,
+    .identify = memory_identify,
     .stat = memory_stat,
     .locate = memory_locate,
     .stamp = memory_stamp,

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -69,6 +71,11 @@ void sys_start_writeback(int fd, uint64_t offset, uint64_t len)
     sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
 }
 
+int sys_openat(int dir_fd, const char *path, int flags)
+{
+    SYS_RETRY(int, openat(dir_fd, path, flags | O_CLOEXEC));
+}
+
 int sys_mkdirat(int dir_fd, const char *name, mode_t mode)
 {
     SYS_RETRY(int, mkdirat(dir_fd, name, mode));
@@ -99,10 +106,31 @@ int sys_fgetxattr(int fd, const char *name, void *value, size_t len)
     SYS_RETRY(int, fgetxattr(fd, name, value, len));
 }
 
+int sys_fchmod(int fd, mode_t mode)
+{
+    SYS_RETRY(int, fchmod(fd, mode));
+}
+
 int sys_set_mtime(int fd, struct timespec mtime)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime};
     SYS_RETRY(int, futimens(fd, times));
+}
+
+int sys_clone(int to_fd, int from_fd)
+{
+    SYS_RETRY(int, ioctl(to_fd, FICLONE, from_fd));
+}
+
+int64_t sys_copy_file_range(int from_fd, int to_fd, uint64_t offset, size_t len)
+{
+    off64_t from = (off64_t)offset, to = from;
+    SYS_RETRY(int64_t, copy_file_range(from_fd, &from, to_fd, &to, len, 0));
+}
+
+int sys_may_write(int fd)
+{
+    SYS_RETRY(int, syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH));
 }
 
 int sys_stat(int dir_fd, const char *name, struct stat *out)

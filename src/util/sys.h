@@ -31,13 +31,26 @@ int sys_syncfs(int fd);
 /* Has the kernel begin to write the range out; a hint, never an error. */
 void sys_start_writeback(int fd, uint64_t offset, uint64_t len);
 
+/* Opens what any path names; O_CLOEXEC is added. */
+int sys_openat(int dir_fd, const char *path, int flags);
+
 int sys_mkdirat(int dir_fd, const char *name, mode_t mode);
 int sys_linkat(int from_fd, const char *from, int to_fd, const char *to);
 int sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int sys_unlinkat(int dir_fd, const char *name, int flags);
 int sys_fsetxattr(int fd, const char *name, const void *value, size_t len);
 int sys_fgetxattr(int fd, const char *name, void *value, size_t len);
+int sys_fchmod(int fd, mode_t mode);
 int sys_set_mtime(int fd, struct timespec mtime);
+
+/* Makes a file's content that of another, whose blocks they share from then on. */
+int sys_clone(int to_fd, int from_fd);
+
+/* Copies up to `len` bytes from and to `offset`; a count, 0 at the end. */
+int64_t sys_copy_file_range(int from_fd, int to_fd, uint64_t offset, size_t len);
+
+/* EACCES where this process may not change the open file's content and attributes. */
+int sys_may_write(int fd);
 
 /* `name` "" means `dir_fd` itself; a symbolic link is not followed. */
 int sys_stat(int dir_fd, const char *name, struct stat *out);

@@ -27,7 +27,7 @@ static int memory_setup(void **state)
     return f ? engine_memory_new(&f->engine) : -1;
 }
 
-static int fs_layout_setup(void **state, const char *layout, enum diskv_sync sync)
+static int fs_layout_setup(void **state, const char *layout)
 {
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
@@ -35,29 +35,30 @@ static int fs_layout_setup(void **state, const char *layout, enum diskv_sync syn
     if (workers_new(4, &f->workers) || layout_parse(layout, &f->layout))
         return -1;
     int fd = open(f->dir, O_RDONLY | O_DIRECTORY);
-    int rc = engine_fs_open(fd, &f->layout, sync, f->workers, &f->engine);
+    const struct engine_fs_options options = {.layout = &f->layout, .workers = f->workers};
+    int rc = engine_fs_open(fd, &options, &f->engine);
     close(fd);
     return rc;
 }
 
 static int fs_setup(void **state)
 {
-    return fs_layout_setup(state, "path", DISKV_SYNC_ALWAYS);
+    return fs_layout_setup(state, "path");
 }
 
 static int fs_flat_setup(void **state)
 {
-    return fs_layout_setup(state, "flat", DISKV_SYNC_NONE);
+    return fs_layout_setup(state, "flat");
 }
 
 static int fs_split_1_setup(void **state)
 {
-    return fs_layout_setup(state, "split:1", DISKV_SYNC_NONE);
+    return fs_layout_setup(state, "split:1");
 }
 
 static int fs_split_3_setup(void **state)
 {
-    return fs_layout_setup(state, "split:3", DISKV_SYNC_NONE);
+    return fs_layout_setup(state, "split:3");
 }
 
 static int teardown(void **state)
@@ -114,6 +115,44 @@ static void a_value_is_read_back_with_all_that_was_kept(void **state)
     assert_string_equal(info.type, "text/plain");
     assert_string_equal(info.record, "{\"a\":1}");
     assert_value(e, "k", "value");
+}
+
+static void points_are_kept_for_whoever_asks_for_them(void **state)
+{
+    struct engine *e = engine_of(state);
+    uint8_t points[ENGINE_POINTS_MAX], buf[ENGINE_POINTS_MAX];
+    for (size_t i = 0; i < sizeof points; i++)
+        points[i] = (uint8_t)(i * 7);
+    static const size_t sizes[] = {0, 1, sizeof points};
+    for (size_t i = 0; i < array_len(sizes); i++) {
+        const struct engine_commit commit = {
+            .points = points, .points_len = sizes[i], .record = "{}"};
+        struct engine_reader *r;
+        assert_int_equal(engine_put(e, "k", 1, "v", 1, commit, NULL), 0);
+        assert_int_equal(engine_open_wait(e, "k", 1, &r), 0);
+        assert_int_equal(e->ops->points(r, buf), sizes[i]);
+        assert_memory_equal(buf, points, sizes[i]);
+        e->ops->close(r);
+    }
+}
+
+static void the_identity_is_told_without_opening(void **state)
+{
+    struct engine *e = engine_of(state);
+    static const char *const keys[] = {"a", "a/b", "a/b/c", "d/e"};
+    uint8_t ident[ENGINE_IDENT_LEN];
+    for (size_t i = 0; i < array_len(keys); i++)
+        assert_int_equal(put(e, keys[i], keys[i]), 0);
+    for (size_t i = 0; i < array_len(keys); i++) {
+        struct engine_info info;
+        assert_int_equal(e->ops->stat(e, keys[i], strlen(keys[i]), &info), 0);
+        assert_int_equal(e->ops->identify(e, keys[i], strlen(keys[i]), ident), 0);
+        assert_memory_equal(ident, info.ident, ENGINE_IDENT_LEN);
+    }
+    static const char *const missing[] = {"d", "x", "x/y", "a/b/c/d"};
+    for (size_t i = 0; i < array_len(missing); i++)
+        assert_int_equal(e->ops->identify(e, missing[i], strlen(missing[i]), ident),
+                         DISKV_ENOTFOUND);
 }
 
 static void a_commit_without_a_write_stores_an_empty_value(void **state)
@@ -536,6 +575,8 @@ static void a_reader_never_misses_a_value_that_becomes_a_directory(void **state)
     }
 #define CASES(setup)                                                                     \
     CASE(setup, a_value_is_read_back_with_all_that_was_kept),                            \
+        CASE(setup, points_are_kept_for_whoever_asks_for_them),                          \
+        CASE(setup, the_identity_is_told_without_opening),                               \
         CASE(setup, a_commit_without_a_write_stores_an_empty_value),                     \
         CASE(setup, a_missing_key_is_not_found),                                         \
         CASE(setup, a_second_value_replaces_the_first_and_its_attributes),               \

@@ -20,6 +20,7 @@
 struct fixture {
     struct engine *engine;
     struct workers *workers;
+    struct engine_fs_options options;
     char dir[TEMPDIR_SIZE];
     int fd;
 };
@@ -28,7 +29,9 @@ static int engine_start(struct fixture *f)
 {
     if (workers_new(4, &f->workers))
         return -1;
-    return engine_fs_open(f->fd, &layout_path, DISKV_SYNC_NONE, f->workers, &f->engine);
+    f->options.layout = &layout_path;
+    f->options.workers = f->workers;
+    return engine_fs_open(f->fd, &f->options, &f->engine);
 }
 
 static void engine_stop(struct fixture *f)
@@ -175,6 +178,32 @@ static void directories_go_with_their_last_value_and_no_sooner(void **state)
     assert_int_equal(file_type(f, "a"), S_IFDIR);
 }
 
+static bool settled(struct fixture *f, const char *key)
+{
+    struct engine_info info;
+    assert_int_equal(f->engine->ops->stat(f->engine, key, strlen(key), &info), 0);
+    return info.settled;
+}
+
+static void a_value_settles_once_its_times_are_past(void **state)
+{
+    struct fixture *f = *state;
+    const struct timespec future[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1LL << 33}};
+    assert_int_equal(put(f, "future", "v"), 0);
+    assert_int_equal(utimensat(f->fd, "future", future, 0), 0);
+    assert_int_equal(put(f, "k", "v"), 0);
+    while (!settled(f, "k"))
+        usleep(50000);
+    assert_false(settled(f, "future"));
+    file_write(f, "k", "w");
+    struct timespec now;
+    struct stat st;
+    bool is = settled(f, "k");
+    clock_gettime(CLOCK_REALTIME, &now);
+    assert_int_equal(fstatat(f->fd, "k", &st, 0), 0);
+    assert_true(!is || now.tv_sec - st.st_ctim.tv_sec >= 2);
+}
+
 static void what_another_program_writes_is_true_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -312,6 +341,7 @@ int main(void)
         CASE(metadata_rides_in_extended_attributes),
         CASE(a_value_moves_into_the_directory_that_takes_its_name),
         CASE(directories_go_with_their_last_value_and_no_sooner),
+        CASE(a_value_settles_once_its_times_are_past),
         CASE(what_another_program_writes_is_true_at_once),
         CASE(links_and_special_files_are_never_read_replaced_or_erased),
         CASE(files_that_are_no_keys_are_counted_as_foreign),

@@ -40,6 +40,7 @@ WRAP(int, sys_open_beneath, (int fd, const char *path, int flags, mode_t mode),
 WRAP(int64_t, sys_pwrite, (int fd, const void *buf, size_t len, uint64_t offset),
      (fd, buf, len, offset))
 WRAP(int, sys_fsync, (int fd), (fd))
+WRAP(int, sys_syncfs, (int fd), (fd))
 WRAP(int, sys_mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
 WRAP(int, sys_linkat, (int from_fd, const char *from, int to_fd, const char *to),
      (from_fd, from, to_fd, to))
@@ -61,8 +62,8 @@ struct world {
 static void world_start(struct world *w)
 {
     assert_int_equal(workers_new(2, &w->workers), 0);
-    assert_int_equal(engine_fs_open(w->fd, &layout_path, DISKV_SYNC_ALWAYS, w->workers, &w->engine),
-                     0);
+    const struct engine_fs_options options = {.layout = &layout_path, .workers = w->workers};
+    assert_int_equal(engine_fs_open(w->fd, &options, &w->engine), 0);
 }
 
 static void world_stop(struct world *w)
@@ -73,7 +74,8 @@ static void world_stop(struct world *w)
 
 static int put(struct world *w, const char *key, const char *value)
 {
-    const struct engine_commit commit = {.type = "text/plain", .record = "{}"};
+    const struct engine_commit commit = {
+        .type = "text/plain", .record = "{}", .points = "points", .points_len = 6, .sync = true};
     return engine_put(w->engine, key, strlen(key), value, strlen(value), commit, NULL);
 }
 

@@ -86,18 +86,25 @@ static inline int engine_write_wait(struct engine_writer *w, const void *data, s
     return waiter_wait(&o.waiter);
 }
 
+static inline void engine_commit_start(struct op_commit *o, struct engine_writer *w,
+                                       struct engine_commit commit)
+{
+    o->commit = commit;
+    o->commit.op.done = op_commit_done;
+    o->commit.writer = w;
+    if (!o->commit.type)
+        o->commit.type = "";
+    if (!o->commit.record)
+        o->commit.record = "";
+    sem_init(&o->waiter.done, 0, 0);
+    w->engine->ops->commit(&o->commit);
+}
+
 static inline int engine_commit_wait(struct engine_writer *w, struct engine_commit commit,
                                      bool *created)
 {
-    struct op_commit o = {.commit = commit};
-    o.commit.op.done = op_commit_done;
-    o.commit.writer = w;
-    if (!o.commit.type)
-        o.commit.type = "";
-    if (!o.commit.record)
-        o.commit.record = "";
-    sem_init(&o.waiter.done, 0, 0);
-    w->engine->ops->commit(&o.commit);
+    struct op_commit o;
+    engine_commit_start(&o, w, commit);
     int rc = waiter_wait(&o.waiter);
     if (created)
         *created = o.commit.created;
@@ -119,15 +126,21 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
     return engine_commit_wait(w, commit, created);
 }
 
-static inline int engine_erase_wait(struct engine *e, const char *key, size_t len,
-                                    engine_guard *guard, void *ctx)
+static inline int engine_erase_with(struct engine *e, struct engine_erase erase)
 {
-    struct op_erase o = {
-        .erase = {
-            .op.done = op_erase_done, .key = key, .len = len, .guard = guard, .guard_ctx = ctx}};
+    struct op_erase o = {.erase = erase};
+    o.erase.op.done = op_erase_done;
     sem_init(&o.waiter.done, 0, 0);
     e->ops->erase(e, &o.erase);
     return waiter_wait(&o.waiter);
+}
+
+static inline int engine_erase_wait(struct engine *e, const char *key, size_t len,
+                                    engine_guard *guard, void *ctx)
+{
+    const struct engine_erase erase = {
+        .key = key, .len = len, .sync = true, .guard = guard, .guard_ctx = ctx};
+    return engine_erase_with(e, erase);
 }
 
 /* The whole value as text for free(), or NULL. */
