@@ -81,7 +81,9 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 export const count = (n, one, many = `${one}s`) => `${integer.format(n)} ${n === 1 ? one : many}`;
 
+/** `null` is a size that nobody knows: of a value that another program compressed. */
 export function size(bytes) {
+  if (bytes === null) return '–';
   let unit = 0;
   let value = bytes;
   while (value >= 1023.95 && unit < UNITS.length - 1) {

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-enum kind { KIND_LISTEN, KIND_LAYOUT, KIND_SYNC, KIND_UNSIGNED, KIND_U64 };
+enum kind { KIND_LISTEN, KIND_LAYOUT, KIND_SYNC, KIND_COMPRESS, KIND_UNSIGNED, KIND_U64 };
 
 /* One option. Numbers lie at `offset` in struct serve_options. */
 struct option {
@@ -32,6 +32,11 @@ static const struct option options_table[] = {
      KIND_LAYOUT, 0, 0, 0},
     {"sync", "always|none", "always",
      "whether a change is on stable storage before it is acknowledged", KIND_SYNC, 0, 0, 0},
+    {"compress", "none|gzip|zlib", "none",
+     "how values are compressed in their files; with a level from 0 to 9 as gzip:9", KIND_COMPRESS,
+     0, 0, 0},
+    {"cache-bytes", "BYTES", "67108864", "memory for values that are read often; 0 for none",
+     KIND_U64, FIELD(store.cache_bytes), 0, INT64_MAX},
     {"threads", "N", "0", "event loops; 0 for one per processor", KIND_UNSIGNED,
      FIELD(http.threads), 0, 256},
     {"workers", "N", "8", "threads for what waits for the disk", KIND_UNSIGNED,
@@ -133,6 +138,11 @@ static bool option_set(struct serve_options *options, const struct option *o, co
         if (!diskv_layout_valid(value))
             return complain(given_as, "takes path, flat or split:1 to split:16");
         options->store.layout = value;
+        return true;
+    case KIND_COMPRESS:
+        if (!diskv_codec_valid(value))
+            return complain(given_as, "takes none, gzip or zlib, or with a level as gzip:9");
+        options->store.compress = value;
         return true;
     case KIND_SYNC:
         if (strcmp(value, "always") != 0 && strcmp(value, "none") != 0)

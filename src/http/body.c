@@ -11,6 +11,7 @@ struct body {
     char *cold;      /* a block that the disk was waited for; NULL until one was */
     size_t cold_len; /* set by the store */
     bool waited;
+    bool ends_itself; /* its size is not known before */
 };
 
 static size_t block_bytes(const struct diskv_info *info)
@@ -51,6 +52,8 @@ static ssize_t read_block(void *cls, uint64_t offset, char *out, size_t len)
         if (got == DISKV_EAGAIN)
             return read_cold(b, offset, len);
     }
+    if (got == 0 && b->ends_itself)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     if (got <= 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     connection_moved(b->request->connection, (uint64_t)got);
@@ -76,9 +79,10 @@ struct answer body_answer(struct request *r, diskv_reader *reader)
         diskv_reader_close(reader);
         return answer_response(NULL);
     }
-    *b = (struct body){.request = r, .reader = reader};
-    response =
-        MHD_create_response_from_callback(info->size, block_bytes(info), read_block, b, free_body);
+    *b = (struct body){
+        .request = r, .reader = reader, .ends_itself = info->size == DISKV_SIZE_UNKNOWN};
+    response = MHD_create_response_from_callback(b->ends_itself ? MHD_SIZE_UNKNOWN : info->size,
+                                                 block_bytes(info), read_block, b, free_body);
     if (response == NULL)
         free_body(b);
     return answer_response(response);

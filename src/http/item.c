@@ -11,7 +11,13 @@ int item_print(struct buf *out, const char *key, size_t len, const struct diskv_
     if (rc == 0)
         rc = json_string(out, key, len);
     if (rc == 0)
-        rc = buf_printf(out, ",\"size\":%" PRIu64 ",\"modified\":", info->size);
+        rc = buf_add_str(out, ",\"size\":");
+    if (rc == 0 && info->size == DISKV_SIZE_UNKNOWN)
+        rc = buf_add_str(out, "null");
+    else if (rc == 0)
+        rc = buf_printf(out, "%" PRIu64, info->size);
+    if (rc == 0)
+        rc = buf_add_str(out, ",\"modified\":");
     if (rc == 0)
         rc = json_time(out, &info->modified);
     if (rc == 0)

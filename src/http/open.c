@@ -8,12 +8,12 @@ int opening_go_on(struct request *r, struct opening *o)
 
     if (o->waited)
         return r->rc;
-    rc = diskv_reader_open_now(store, r->key, r->key_len, &o->reader);
+    rc = diskv_reader_open_now(store, r->key, r->key_len, DISKV_READ_CACHED, &o->reader);
     if (rc != DISKV_EAGAIN)
         return rc;
     if (!request_wait(r))
         return DISKV_EUNAVAILABLE;
     o->waited = true;
-    diskv_reader_open(store, r->key, r->key_len, &o->reader, request_done, r);
+    diskv_reader_open(store, r->key, r->key_len, DISKV_READ_CACHED, &o->reader, request_done, r);
     return DISKV_EAGAIN;
 }

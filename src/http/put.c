@@ -21,7 +21,7 @@ static bool fails_already(struct request *r, const struct precondition *p)
 
     if (precondition_is_empty(p))
         return false;
-    rc = diskv_reader_open_now(r->server->store, r->key, r->key_len, &reader);
+    rc = diskv_reader_open_now(r->server->store, r->key, r->key_len, DISKV_READ_CACHED, &reader);
     if (rc != 0)
         return rc == DISKV_ENOTFOUND && precondition_check(p, false, NULL) != 0;
     status = precondition_check(p, false, diskv_reader_info(reader));

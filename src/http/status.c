@@ -26,15 +26,16 @@ static enum MHD_Result stats_end(struct request *r)
     int rc;
 
     diskv_stats(server->store, &s);
-    rc =
-        buf_printf(&text,
-                   "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
-                   ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
-                   ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
-                   ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64 "}\n",
-                   (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
-                   atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
-                   s.bytes_read, s.bytes_written);
+    rc = buf_printf(
+        &text,
+        "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
+        ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
+        ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
+        ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64 ",\"cache_bytes\":%" PRIu64
+        ",\"cache_hits\":%" PRIu64 ",\"cache_misses\":%" PRIu64 "}\n",
+        (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
+        atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
+        s.bytes_read, s.bytes_written, s.cache_bytes, s.cache_hits, s.cache_misses);
     if (rc != 0)
         return request_fail_rc(r, rc);
     a = answer_buf(&text, "application/json");

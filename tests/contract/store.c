@@ -18,25 +18,30 @@ struct fixture {
     char dir[TEMPDIR_SIZE];
 };
 
-static int setup(void **state, const char *engine)
+static int setup(void **state, const struct diskv_options *options)
 {
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
     tempdir_new(f->dir);
-    const struct diskv_options options = {
-        .engine = engine, .sync = DISKV_SYNC_NONE, .max_value_bytes = LARGE};
-    return diskv_open(f->dir, &options, &f->store);
+    return diskv_open(f->dir, options, &f->store);
 }
 
-static int memory_setup(void **state)
-{
-    return setup(state, "memory");
-}
+/* The kinds of stores that all cases are run over. */
+#define KIND(name, ...)                                                      \
+    static int name(void **state)                                            \
+    {                                                                        \
+        const struct diskv_options options = {                               \
+            .sync = DISKV_SYNC_NONE, .max_value_bytes = LARGE, __VA_ARGS__}; \
+        return setup(state, &options);                                       \
+    }
 
-static int fs_setup(void **state)
-{
-    return setup(state, "fs");
-}
+KIND(fs, .engine = "fs")
+KIND(fs_with_cache, .cache_bytes = 1 << 20)
+KIND(fs_with_gzip, .compress = "gzip")
+KIND(fs_with_zlib_dictionary_and_cache, .compress = "zlib:1", .dictionary = "hello",
+     .dictionary_len = 5, .cache_bytes = 64 << 20)
+KIND(memory, .engine = "memory")
+KIND(memory_with_gzip_and_cache, .engine = "memory", .compress = "gzip:9", .cache_bytes = 64 << 20)
 
 static int teardown(void **state)
 {
@@ -165,7 +170,8 @@ static void a_missing_key_is_not_found(void **state)
     diskv_reader *reader;
     assert_int_equal(diskv_get(store, "none", 4, &data, &size), DISKV_ENOTFOUND);
     assert_int_equal(diskv_stat(store, "none", 4, &info), DISKV_ENOTFOUND);
-    assert_int_equal(diskv_reader_open_wait(store, "none", 4, &reader), DISKV_ENOTFOUND);
+    assert_int_equal(diskv_reader_open_wait(store, "none", 4, DISKV_READ_CACHED, &reader),
+                     DISKV_ENOTFOUND);
     assert_int_equal(erase(store, "none"), DISKV_ENOTFOUND);
     assert_int_equal(has(store, "none"), 0);
 }
@@ -182,7 +188,8 @@ static void what_is_no_key_is_refused_by_every_call(void **state)
     assert_int_equal(put(store, not_utf8, "v"), DISKV_EKEY);
     assert_int_equal(diskv_get(store, not_utf8, 1, &data, &size), DISKV_EKEY);
     assert_int_equal(diskv_stat(store, not_utf8, 1, &info), DISKV_EKEY);
-    assert_int_equal(diskv_reader_open_wait(store, not_utf8, 1, &reader), DISKV_EKEY);
+    assert_int_equal(diskv_reader_open_wait(store, not_utf8, 1, DISKV_READ_CACHED, &reader),
+                     DISKV_EKEY);
     assert_int_equal(erase(store, not_utf8), DISKV_EKEY);
     assert_int_equal(has(store, not_utf8), DISKV_EKEY);
 }
@@ -209,7 +216,7 @@ static void stat_says_what_the_writer_and_the_reader_say(void **state)
     assert_int_equal(diskv_writer_append_wait(writer, "hello", 5), 0);
     assert_int_equal(diskv_writer_commit_wait(writer), 0);
     assert_int_equal(diskv_stat(store, "k", 1, &info), 0);
-    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, DISKV_READ_CACHED, &reader), 0);
     assert_int_equal(info.size, 5);
     assert_string_equal(info.type, "text/plain");
     assert_string_equal(info.etag, diskv_writer_info(writer)->etag);
@@ -236,7 +243,7 @@ static void a_value_written_in_odd_parts_is_read_in_odd_parts(void **state)
     assert_int_equal(diskv_writer_commit_wait(writer), 0);
     assert_true(diskv_writer_created(writer));
     diskv_writer_close(writer);
-    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, DISKV_READ_CACHED, &reader), 0);
     assert_int_equal(diskv_reader_info(reader)->size, LARGE);
     for (size_t at = 0; at < LARGE; at += ODD_STEP) {
         size_t n = LARGE - at < ODD_STEP ? LARGE - at : ODD_STEP;
@@ -256,7 +263,7 @@ static void a_reader_keeps_the_value_that_it_opened(void **state)
     diskv_reader *reader;
     char data[8];
     assert_int_equal(put(store, "k", "one"), 0);
-    assert_int_equal(diskv_reader_open_wait(store, "k", 1, &reader), 0);
+    assert_int_equal(diskv_reader_open_wait(store, "k", 1, DISKV_READ_CACHED, &reader), 0);
     assert_int_equal(put(store, "k", "other"), 0);
     assert_int_equal(diskv_reader_read_wait(reader, data, sizeof data, 0), 3);
     assert_memory_equal(data, "one", 3);
@@ -464,7 +471,7 @@ static void *adder_main(void *arg)
     for (size_t done = 0; done < ADDS && !a->rc;) {
         diskv_reader *reader;
         char text[16] = "";
-        a->rc = diskv_reader_open_wait(a->store, "n", 1, &reader);
+        a->rc = diskv_reader_open_wait(a->store, "n", 1, DISKV_READ_CACHED, &reader);
         if (a->rc)
             break;
         struct diskv_info info = *diskv_reader_info(reader);
@@ -525,6 +532,9 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASES(memory_setup), CASES(fs_setup)};
+    const struct CMUnitTest tests[] = {
+        CASES(fs),           CASES(fs_with_cache),
+        CASES(fs_with_gzip), CASES(fs_with_zlib_dictionary_and_cache),
+        CASES(memory),       CASES(memory_with_gzip_and_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
