@@ -103,6 +103,7 @@ struct engine_commit {
     engine_guard *guard;          /* or NULL */
     void *guard_ctx;
     bool created; /* out: there was no value */
+    bool same;    /* out: what was filled in is the value's own file: nothing changed */
 };
 
 struct engine_erase {
