@@ -20,10 +20,25 @@ struct fixture {
     struct random random;
 };
 
-/* Fills `key` with what is awkward and returns its length. */
-static size_t random_key(struct random *r, char *key)
+/* Any character but NUL, of every length in bytes. */
+static void random_character(struct random *r, char out[static 5])
 {
-    static const char *const awkward[] = {
+    static const uint32_t ends[] = {0x80, 0x800, 0x10000, 0x110000};
+    static const unsigned char heads[] = {0, 0xC0, 0xE0, 0xF0};
+    uint32_t c = 1 + (uint32_t)random_below(r, ends[random_below(r, array_len(ends))] - 1);
+    if (c >= 0xD800 && c <= 0xDFFF)
+        c -= 0x800; /* a surrogate is no character */
+    size_t more = (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+    *out++ = (char)(heads[more] | c >> 6 * more);
+    while (more--)
+        *out++ = (char)(0x80 | (c >> 6 * more & 0x3F));
+    *out = '\0';
+}
+
+/* A character, or, as often as not, something that means something in a path. */
+static void random_piece(struct random *r, char out[static 8])
+{
+    static const char awkward[][8] = {
         "/",
         "/",
         ".",
@@ -53,14 +68,26 @@ static size_t random_key(struct random *r, char *key)
         "~",
         "\\",
     };
+    if (random_below(r, 2))
+        random_character(r, out);
+    else
+        memcpy(out, awkward[random_below(r, array_len(awkward))], 8);
+}
+
+/* Fills `key` with what is awkward and returns its length. */
+static size_t random_key(struct random *r, char *key)
+{
     static const size_t lengths[] = {1, 3, 8, 20, 20, 60, 245, 260, 480, 500, 720, 1000};
-    const char *usual =
-        awkward[random_below(r, array_len(awkward))]; /* makes long components and cuts likely */
+    char usual[8], other[8];
+    random_piece(r, usual); /* makes long components and cuts likely */
     size_t max = 1 + random_below(r, lengths[random_below(r, array_len(lengths))]);
     size_t some = 1 + random_below(r, 40), len = 0;
     for (;;) {
-        const char *s =
-            random_below(r, 40) < some ? awkward[random_below(r, array_len(awkward))] : usual;
+        const char *s = usual;
+        if (random_below(r, 40) < some) {
+            random_piece(r, other);
+            s = other;
+        }
         size_t add = strlen(s);
         if (len + add > max)
             break;
