@@ -1,0 +1,235 @@
+#include "deflate.h"
+
+#include "points.h"
+#include "util.h"
+
+#define STEP_MAX (1u << 30) /* bytes for one call of zlib, which counts in uInt */
+
+static const uint8_t flush_marker[] = {0x00, 0x00, 0xFF, 0xFF};
+static const uint8_t gzip_magic[] = {0x1F, 0x8B};
+
+enum state {
+    BEFORE_POINT,  /* at the flush marker */
+    INSIDE,        /* in what zlib reads */
+    BEHIND_MEMBER, /* of a gzip file, where another may follow */
+    AT_END,
+};
+
+struct decoder {
+    struct codec_decoder base;
+    const struct deflate *codec;
+    z_stream z;
+    uint64_t file_size;
+    uint64_t file_offset;  /* of the next byte to take */
+    uint64_t value_offset; /* of the next byte to give */
+    enum state state;
+    size_t matched;  /* bytes of the marker or the magic */
+    bool from_point; /* began at one, so that no frame is read and no checksum verified */
+    int failed;      /* the error that only a seek ends */
+    struct points points;
+};
+
+static struct decoder *decoder_of(struct codec_decoder *decoder)
+{
+    return container_of(decoder, struct decoder, base);
+}
+
+int deflate_decoder_new(const struct codec *base, uint64_t file_size, const void *points,
+                        size_t points_len, struct codec_decoder **out)
+{
+    const struct deflate *codec = deflate_of(base);
+    struct decoder *d = calloc(1, sizeof *d);
+    if (!d)
+        return DISKV_ENOMEM;
+    d->base.ops = base->ops;
+    d->codec = codec;
+    d->z.zalloc = deflate_alloc;
+    d->z.zfree = deflate_dealloc;
+    d->file_size = file_size;
+    d->state = INSIDE;
+    points_read(&d->points, file_size, points, points_len);
+    if (inflateInit2(&d->z, codec->window_bits) != Z_OK) {
+        free(d);
+        return DISKV_ENOMEM;
+    }
+    *out = &d->base;
+    return 0;
+}
+
+/* --- Seeking --- */
+
+static void begin(struct decoder *d)
+{
+    inflateReset2(&d->z, d->codec->window_bits);
+    d->file_offset = 0;
+    d->value_offset = 0;
+    d->state = INSIDE;
+}
+
+static void begin_at_point(struct decoder *d, size_t point)
+{
+    inflateReset2(&d->z, -MAX_WBITS);
+    d->file_offset = d->points.offsets[point - 1] - sizeof flush_marker;
+    d->value_offset = (uint64_t)point << d->points.spacing_log2;
+    d->state = BEFORE_POINT;
+    d->matched = 0;
+}
+
+void deflate_decoder_seek(struct codec_decoder *base, uint64_t offset, uint64_t *file_offset,
+                          uint64_t *value_offset)
+{
+    struct decoder *d = decoder_of(base);
+    uint64_t point = 0; /* 0 is the start */
+    if (d->points.count) {
+        point = offset >> d->points.spacing_log2;
+        if (point > d->points.count)
+            point = d->points.count;
+    }
+    bool ahead = !d->failed && d->value_offset <= offset;
+    if (!ahead || point << d->points.spacing_log2 > d->value_offset) {
+        d->failed = 0;
+        d->from_point = point > 0;
+        if (point)
+            begin_at_point(d, (size_t)point);
+        else
+            begin(d);
+    }
+    *file_offset = d->file_offset;
+    *value_offset = d->value_offset;
+}
+
+/* --- Decoding --- */
+
+static void take(struct decoder *d, struct diskv_coding *io, size_t n)
+{
+    if (!n)
+        return; /* `in` may be NULL */
+    io->in = (const char *)io->in + n;
+    io->in_len -= n;
+    d->file_offset += n;
+}
+
+static void give(struct decoder *d, struct diskv_coding *io, size_t n)
+{
+    if (!n)
+        return;
+    io->out = (char *)io->out + n;
+    io->out_len -= n;
+    d->value_offset += n;
+}
+
+/* The steps return 1 to go on, 0 where they want more of either, or an error. */
+static int read_marker(struct decoder *d, struct diskv_coding *io)
+{
+    if (!io->in_len)
+        return 0;
+    if (*(const uint8_t *)io->in != flush_marker[d->matched])
+        return DISKV_EDECODE;
+    take(d, io, 1);
+    if (++d->matched == sizeof flush_marker)
+        d->state = INSIDE;
+    return 1;
+}
+
+/* Skips to the next member where one follows; as gzip does, takes anything else for the end. */
+static int read_magic(struct decoder *d, struct diskv_coding *io, bool end)
+{
+    if (!io->in_len && !end)
+        return 0;
+    if (!io->in_len || *(const uint8_t *)io->in != gzip_magic[d->matched]) {
+        d->state = AT_END;
+        return 1;
+    }
+    take(d, io, 1);
+    if (++d->matched < sizeof gzip_magic)
+        return 1;
+    Bytef none;
+    inflateReset(&d->z);
+    d->z.next_in = gzip_magic;
+    d->z.avail_in = sizeof gzip_magic;
+    d->z.next_out = &none;
+    d->z.avail_out = 0;
+    inflate(&d->z, Z_NO_FLUSH);
+    d->state = INSIDE;
+    return 1;
+}
+
+/* At the end of what zlib read. One that began at a point has the frame's trailer before it, and
+ * behind that the file ends: points are of files with a single member. */
+static int end_member(struct decoder *d)
+{
+    bool gzip = deflate_is_gzip(d->codec);
+    uint64_t trailer = gzip ? 8 : 4;
+    if (d->from_point && d->file_size - d->file_offset != trailer)
+        return DISKV_EDECODE;
+    d->state = gzip && !d->from_point ? BEHIND_MEMBER : AT_END;
+    d->matched = 0;
+    return 1;
+}
+
+static int run(struct decoder *d, struct diskv_coding *io)
+{
+    Bytef none;
+    uInt in_len = io->in_len < STEP_MAX ? (uInt)io->in_len : STEP_MAX;
+    uInt out_len = io->out_len < STEP_MAX ? (uInt)io->out_len : STEP_MAX;
+    d->z.next_in = io->in;
+    d->z.avail_in = in_len;
+    d->z.next_out = out_len ? io->out : &none;
+    d->z.avail_out = out_len;
+    int rc = inflate(&d->z, Z_NO_FLUSH);
+    take(d, io, in_len - d->z.avail_in);
+    give(d, io, out_len - d->z.avail_out);
+    switch (rc) {
+    case Z_OK:
+        return io->in_len && io->out_len;
+    case Z_BUF_ERROR:
+        return 0;
+    case Z_STREAM_END:
+        return end_member(d);
+    case Z_NEED_DICT:
+        rc = inflateSetDictionary(&d->z, d->codec->dictionary, d->codec->dictionary_len);
+        return rc == Z_OK ? 1 : DISKV_EDECODE;
+    case Z_MEM_ERROR:
+        return DISKV_ENOMEM;
+    default:
+        return DISKV_EDECODE;
+    }
+}
+
+static int step(struct decoder *d, struct diskv_coding *io, bool end)
+{
+    if (d->state == BEFORE_POINT)
+        return read_marker(d, io);
+    if (d->state == BEHIND_MEMBER)
+        return read_magic(d, io, end);
+    return run(d, io);
+}
+
+int deflate_decode(struct codec_decoder *base, struct diskv_coding *io, bool end)
+{
+    struct decoder *d = decoder_of(base);
+    const struct diskv_coding before = *io;
+    int rc = d->failed ? d->failed : 1;
+    while (rc == 1 && d->state != AT_END)
+        rc = step(d, io, end);
+    if (rc == 0 && end && !io->in_len && io->out_len == before.out_len && io->out_len)
+        rc = DISKV_EDECODE;
+    if (rc == DISKV_EDECODE && d->from_point) {
+        d->points.count = 0;
+        *io = before;
+        rc = DISKV_EAGAIN;
+    }
+    if (rc < 0)
+        d->failed = rc;
+    /* What was decoded before the error is right, and comes first. */
+    return rc == DISKV_EDECODE && io->out_len < before.out_len ? 0 : rc;
+}
+
+void deflate_decoder_free(struct codec_decoder *base)
+{
+    if (!base)
+        return;
+    struct decoder *d = decoder_of(base);
+    inflateEnd(&d->z);
+    free(d);
+}
