@@ -44,8 +44,8 @@ struct index_ops {
      * met exactly once, in order. It must be closed soon: it may keep writers or memory waiting. */
     int (*cursor_open)(struct index *index, struct index_cursor **out);
 
-    /* Moves to the first key at or after `key` (any bytes, not only a valid key: `k` followed by a
-     * NUL is the first after `k`; at most DISKV_KEY_MAX + 2 bytes). ENOTFOUND past the last. */
+    /* Moves to the first key at or after `key` (any bytes, not only a valid key: "" is before all,
+     * in any order; at most DISKV_KEY_MAX + 2 bytes). ENOTFOUND past the last. */
     int (*cursor_seek)(struct index_cursor *cursor, const char *key, size_t len);
 
     /* Moves to the next key; ENOTFOUND past the last. */

@@ -19,6 +19,8 @@ struct node {
 struct list {
     struct node *first[HEIGHT_MAX];
     uint64_t count;
+    diskv_compare *compare; /* the user's, or NULL */
+    void *compare_ctx;
 };
 
 struct memory_index {
@@ -70,15 +72,26 @@ static struct node *node_new(const char *key, size_t len, const void *value, siz
     return node;
 }
 
-/* The first node at or after `key`, NULL where there is none; `links[level]` is set to the link of
- * each level that leads to it or past it. */
-static struct node *list_find(struct list *list, const char *key, size_t len,
+/* The user's order, made total by that of bytes; "" comes before all in either. */
+static int list_compare(const struct list *list, const char *a, size_t a_len, const char *b,
+                        size_t b_len)
+{
+    int order = 0;
+    if (list->compare && a_len && b_len)
+        order = list->compare(list->compare_ctx, a, a_len, b, b_len);
+    return order ? order : bytes_compare(a, a_len, b, b_len);
+}
+
+/* The first node at `key` or after it, with `after` only after it, NULL where there is none;
+ * `links[level]` is set to the link of each level that leads to it or past it. */
+static struct node *list_find(struct list *list, const char *key, size_t len, bool after,
                               struct node **links[static HEIGHT_MAX])
 {
     struct node **next = list->first;
     for (size_t level = HEIGHT_MAX; level-- > 0;) {
-        while (next[level] && bytes_compare(node_key(next[level]), next[level]->len, key, len) < 0)
-            next = next[level]->next;
+        for (struct node *node; (node = next[level]); next = node->next)
+            if (list_compare(list, node_key(node), node->len, key, len) >= after)
+                break;
         links[level] = &next[level];
     }
     return next[0];
@@ -87,7 +100,7 @@ static struct node *list_find(struct list *list, const char *key, size_t len,
 static struct node *list_get(struct list *list, const char *key, size_t len,
                              struct node **links[static HEIGHT_MAX])
 {
-    struct node *node = list_find(list, key, len, links);
+    struct node *node = list_find(list, key, len, false, links);
     return node && bytes_compare(node_key(node), node->len, key, len) == 0 ? node : NULL;
 }
 
@@ -96,8 +109,12 @@ static void list_erase(struct list *list, const char *key, size_t len)
     struct node **links[HEIGHT_MAX], *node = list_get(list, key, len, links);
     if (!node)
         return;
-    for (size_t level = 0; level < node->height; level++)
+    for (size_t level = 0; level < node->height; level++) {
+        if (*links[level] != node) /* a user's order that is none leads elsewhere */
+            for (links[level] = &list->first[level]; *links[level] != node;)
+                links[level] = &(*links[level])->next[level];
         *links[level] = node->next[level];
+    }
     list->count--;
     free(node);
 }
@@ -107,7 +124,7 @@ static void list_insert(struct list *list, struct node *node)
 {
     struct node **links[HEIGHT_MAX];
     list_erase(list, node_key(node), node->len);
-    list_find(list, node_key(node), node->len, links);
+    list_find(list, node_key(node), node->len, false, links);
     for (size_t level = 0; level < node->height; level++) {
         node->next[level] = *links[level];
         *links[level] = node;
@@ -196,12 +213,11 @@ static int memory_cursor_open(struct index *index, struct index_cursor **out)
     return 0;
 }
 
-static int memory_cursor_seek(struct index_cursor *cursor, const char *key, size_t len)
+static int cursor_move(struct memory_cursor *c, const char *key, size_t len, bool after)
 {
-    struct memory_cursor *c = cursor_of(cursor);
     struct node **links[HEIGHT_MAX];
     pthread_rwlock_rdlock(&c->index->lock);
-    struct node *node = list_find(&c->index->keys, key, len, links);
+    struct node *node = list_find(&c->index->keys, key, len, after, links);
     if (node) {
         c->len = node->len;
         memcpy(c->key, node_key(node), node->len);
@@ -210,13 +226,15 @@ static int memory_cursor_seek(struct index_cursor *cursor, const char *key, size
     return node ? 0 : DISKV_ENOTFOUND;
 }
 
+static int memory_cursor_seek(struct index_cursor *cursor, const char *key, size_t len)
+{
+    return cursor_move(cursor_of(cursor), key, len, false);
+}
+
 static int memory_cursor_next(struct index_cursor *cursor)
 {
     struct memory_cursor *c = cursor_of(cursor);
-    char after[DISKV_KEY_MAX + 1];
-    memcpy(after, c->key, c->len);
-    after[c->len] = '\0';
-    return memory_cursor_seek(cursor, after, c->len + 1);
+    return cursor_move(c, c->key, c->len, true);
 }
 
 static void memory_cursor_key(const struct index_cursor *cursor, const char **key, size_t *len)
@@ -308,13 +326,15 @@ static const struct index_ops memory_ops = {
     .note_each = memory_note_each,
 };
 
-int index_memory_new(struct index **out)
+int index_memory_new(diskv_compare *compare, void *ctx, struct index **out)
 {
     struct memory_index *ix = calloc(1, sizeof *ix);
     if (!ix)
         return DISKV_ENOMEM;
     ix->index.ops = &memory_ops;
     ix->random = 1;
+    ix->keys.compare = compare;
+    ix->keys.compare_ctx = ctx;
     pthread_rwlock_init(&ix->lock, NULL);
     *out = &ix->index;
     return 0;
