@@ -34,10 +34,25 @@ struct fs {
  * it. */
 #define FS_LARGE (1024 * 1024)
 
+/* How much a large value gathers in the page cache before the kernel is asked to write it out,
+ * which it would do some time later anyway: a sync at the end then finds little left. */
+#define FS_WRITEBACK_STEP (8 * 1024 * 1024)
+
 #define FS_TMP_NAME 48
 
-/* A name that no other temporary file of this store has. */
+/* --- fs_tmp.c --- */
+
+/* A name that no other temporary file of this process has. */
 void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
+
+/* Sets `tmp_fd`, to a directory in `temp_dir` where that is not NULL, emptied of what an earlier
+ * process left. */
+int fs_tmp_open(struct fs *fs, const char *temp_dir);
+
+/* --- fs_empty.c --- */
+
+/* Removes all that lies in a directory, as far as it can be; else a negative errno. */
+int fs_empty(struct fs *fs, int dir_fd);
 
 /* --- fs_dirs.c: directories whose entries changed and are to be synced, each once --- */
 
@@ -99,6 +114,8 @@ int64_t fs_nanoseconds(struct timespec t);
  * that is young or in the future. `looked` is when that time was read, or before. */
 bool fs_settled(struct timespec changed, struct timespec looked);
 
+void fs_ident(const struct stat *stat, uint8_t out[static ENGINE_IDENT_LEN]);
+
 /* Describes an open value. */
 void fs_info(int fd, const struct stat *stat, struct timespec looked, struct engine_info *out);
 
@@ -123,6 +140,7 @@ struct fs_writer {
     struct job job; /* of abort */
     int fd;         /* -1 until the first write */
     bool synced;
+    bool shared; /* the file had a name before, and is open for reading only */
     uint64_t size;
     char name[FS_TMP_NAME]; /* in tmp */
     size_t key_len;
@@ -131,8 +149,15 @@ struct fs_writer {
 
 int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
 void fs_write(struct engine_write *w);
+void fs_fill(struct engine_fill *f);
 void fs_abort(struct engine_writer *writer);
 void fs_commit(struct engine_commit *c);
+
+/* For workers, errors are negative errnos: makes the writer's file, appends to it, and tells that
+ * it has grown by `len`. */
+int fs_file_make(struct fs *fs, struct fs_writer *writer);
+int fs_file_append(struct fs *fs, struct fs_writer *writer, const char *data, size_t len);
+void fs_file_grown(struct fs_writer *writer, size_t len);
 
 /* Closes the writer and, unless it was `renamed`, removes its file. */
 void fs_writer_end(struct fs_writer *writer, bool renamed);
@@ -144,7 +169,22 @@ void fs_commit_run(struct job *job);
 void fs_erase_run(struct job *job);
 void fs_erase(struct engine *engine, struct engine_erase *e);
 
+void fs_clear_run(struct job *job);
+void fs_clear(struct engine *engine, struct engine_clear *c);
+
+/* --- fs_clear.c --- */
+
+int fs_clear_apply(struct fs *fs, const struct engine_clear *c, struct fs_dirs *dirs);
+
 /* --- fs_scan.c --- */
+
+/* Calls `visit` for each entry of the directory `name` of `dir_fd`, with a descriptor of it, until
+ * it returns false. A negative errno where the directory cannot be read. */
+int fs_entries(int dir_fd, const char *name,
+               bool (*visit)(void *ctx, int dir_fd, const struct dirent *entry), void *ctx);
+
+/* The S_IF… of an entry, 0 where it is gone. */
+mode_t fs_entry_type(int dir_fd, const struct dirent *entry);
 
 int fs_locate(struct engine *engine, const char *key, size_t len, char *place, size_t *outer);
 int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);

@@ -84,6 +84,8 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
         fs_slot_close(&slot);
         return rc == -EISDIR ? -ENOENT : rc;
     }
+    if (w->shared) /* where both were names of one file, nothing was renamed */
+        sys_unlinkat(fs->tmp_fd, w->name, 0);
     c->created = !slot.exists;
     fs_dirs_add(dirs, slot.fd);
     return 0;
@@ -149,7 +151,9 @@ static bool job_sync(struct job *job)
     struct engine_op *op = container_of(job, struct engine_op, job);
     if (job->run == fs_commit_run)
         return container_of(op, struct engine_commit, op)->sync;
-    return container_of(op, struct engine_erase, op)->sync;
+    if (job->run == fs_erase_run)
+        return container_of(op, struct engine_erase, op)->sync;
+    return container_of(op, struct engine_clear, op)->sync;
 }
 
 /* True where the commit's file is still to be synced. */
@@ -179,6 +183,10 @@ static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
     dirs->sync = job_sync(job);
     if (job->run == fs_erase_run) {
         op->rc = erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
+        return;
+    }
+    if (job->run == fs_clear_run) {
+        op->rc = fs_clear_apply(fs, container_of(op, struct engine_clear, op), dirs);
         return;
     }
     struct engine_commit *c = container_of(op, struct engine_commit, op);
@@ -226,4 +234,16 @@ void fs_erase(struct engine *engine, struct engine_erase *e)
     e->op.engine = engine;
     e->op.job.run = fs_erase_run;
     workers_post(op_fs(&e->op)->committer, &e->op.job);
+}
+
+void fs_clear_run(struct job *job)
+{
+    batch_begin(job);
+}
+
+void fs_clear(struct engine *engine, struct engine_clear *c)
+{
+    c->op.engine = engine;
+    c->op.job.run = fs_clear_run;
+    workers_post(op_fs(&c->op)->committer, &c->op.job);
 }

@@ -11,6 +11,15 @@ static int dir_open(int parent_fd, const char *name)
     return sys_open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* Gives a directory that was just made its mode: `fd`, or closes it and returns why not. */
+static int dir_mode_set(const struct fs *fs, int fd)
+{
+    int rc = fs->exact_perm ? sys_fchmod(fd, fs->path_perm) : 0;
+    if (rc)
+        close(fd);
+    return rc ? rc : fd;
+}
+
 /* Removes what file_to_dir built aside, whichever of its names are there. */
 static void aside_remove(struct fs *fs, const char *aside, int aside_fd)
 {
@@ -47,10 +56,12 @@ static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
     char aside[FS_TMP_NAME];
     fs_tmp_name(fs, aside);
     int aside_fd = -1;
-    int rc = sys_mkdirat(fs->tmp_fd, aside, 0777);
+    int rc = sys_mkdirat(fs->tmp_fd, aside, fs->path_perm);
     if (rc)
         return rc;
     aside_fd = dir_open(fs->tmp_fd, aside);
+    if (aside_fd >= 0)
+        aside_fd = dir_mode_set(fs, aside_fd);
     rc = aside_fd < 0 ? aside_fd : sys_linkat(parent_fd, name, aside_fd, LAYOUT_VALUE_NAME);
     struct stat st;
     if (!rc)
@@ -73,15 +84,17 @@ static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
 /* Opens the directory `name`, making it or making a file into it. Sets `*changed` where it did. */
 static int dir_make(struct fs *fs, int parent_fd, const char *name, bool *changed)
 {
+    bool made = false;
     for (;;) {
-        int fd = dir_open(parent_fd, name);
-        int rc = 0;
-        if (fd == -ENOENT)
-            rc = sys_mkdirat(parent_fd, name, 0777);
-        else if (fd == -ENOTDIR)
+        int rc = dir_open(parent_fd, name);
+        if (rc >= 0)
+            return made ? dir_mode_set(fs, rc) : rc;
+        if (rc == -ENOENT) {
+            rc = sys_mkdirat(parent_fd, name, fs->path_perm);
+            made = !rc;
+        } else if (rc == -ENOTDIR) {
             rc = file_to_dir(fs, parent_fd, name);
-        else
-            return fd;
+        }
         if (rc && rc != -EEXIST)
             return rc;
         *changed = true;

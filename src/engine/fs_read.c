@@ -45,7 +45,7 @@ bool fs_settled(struct timespec changed, struct timespec looked)
     return fs_nanoseconds(looked) - fs_nanoseconds(changed) >= SETTLED_NS;
 }
 
-static void ident_set(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
+void fs_ident(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
 {
     const uint64_t numbers[] = {(uint64_t)st->st_ino, (uint64_t)st->st_size,
                                 (uint64_t)fs_nanoseconds(st->st_mtim),
@@ -56,7 +56,7 @@ static void ident_set(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN
 
 void fs_info(int fd, const struct stat *st, struct timespec looked, struct engine_info *out)
 {
-    ident_set(st, out->ident);
+    fs_ident(st, out->ident);
     out->settled = fs_settled(st->st_mtim, looked) && fs_settled(st->st_ctim, looked);
     out->size = (uint64_t)st->st_size;
     out->mtime = st->st_mtim;
@@ -251,6 +251,6 @@ int fs_identify(struct engine *engine, const char *key, size_t len,
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
     if (!S_ISREG(st.st_mode))
         return DISKV_ENOTFOUND;
-    ident_set(&st, ident);
+    fs_ident(&st, ident);
     return 0;
 }

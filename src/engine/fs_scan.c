@@ -66,7 +66,7 @@ int fs_locate(struct engine *engine, const char *key, size_t len, char *place, s
     return 0;
 }
 
-static mode_t entry_type(int dir_fd, const struct dirent *e)
+mode_t fs_entry_type(int dir_fd, const struct dirent *e)
 {
     struct stat st;
     if (e->d_type != DT_UNKNOWN)
@@ -74,29 +74,60 @@ static mode_t entry_type(int dir_fd, const struct dirent *e)
     return sys_stat(dir_fd, e->d_name, &st) ? 0 : st.st_mode & S_IFMT;
 }
 
-/* Reports one directory entry: a key, a place below, or something foreign. */
-static int entry_visit(const struct fs *fs, const char *place, int dir_fd, const struct dirent *e,
-                       const struct engine_visitor *visitor, struct engine_place *out)
+/* Visits the entries of the open directory, which it closes. */
+static int entries_visit(int fd, bool (*visit)(void *ctx, int dir_fd, const struct dirent *entry),
+                         void *ctx)
 {
-    char path[LAYOUT_PATH_SIZE];
-    int n = snprintf(path, sizeof path, "%s%s%s", place, *place ? "/" : "", e->d_name);
-    char key[DISKV_KEY_MAX + 1];
-    size_t len;
-    if (n > 0 && (size_t)n < sizeof path) {
-        mode_t type = entry_type(dir_fd, e);
-        if (type == S_IFREG && !fs->layout->to_key(fs->layout, path, key, &len))
-            return visitor->key(visitor->ctx, key, len);
-        if (type == S_IFDIR && fs->layout->has_dir(fs->layout, path))
-            return visitor->place(visitor->ctx, path, (size_t)n);
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return -ENOMEM;
     }
-    out->foreign++;
-    return 0;
+    struct dirent *e;
+    do {
+        errno = 0;
+        e = readdir(dir);
+    } while (e &&
+             (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || visit(ctx, fd, e)));
+    int rc = e ? 0 : -errno;
+    closedir(dir);
+    return rc;
 }
 
-static bool entry_skipped(const char *place, const char *name)
+int fs_entries(int dir_fd, const char *name,
+               bool (*visit)(void *ctx, int dir_fd, const struct dirent *entry), void *ctx)
 {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-           (!*place && strcmp(name, FS_PRIVATE) == 0);
+    int fd = sys_open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
+    return fd < 0 ? fd : entries_visit(fd, visit, ctx);
+}
+
+struct scan {
+    const struct fs *fs;
+    const char *place;
+    const struct engine_visitor *visitor;
+    struct engine_place *out;
+    int rc; /* of the visitor */
+};
+
+/* Reports one directory entry: a key, a place below, or something foreign. */
+static bool scan_visit(void *ctx, int dir_fd, const struct dirent *e)
+{
+    struct scan *s = ctx;
+    const struct layout *layout = s->fs->layout;
+    if (!*s->place && strcmp(e->d_name, FS_PRIVATE) == 0)
+        return true;
+    char path[LAYOUT_PATH_SIZE], key[DISKV_KEY_MAX + 1];
+    size_t key_len;
+    int len = snprintf(path, sizeof path, "%s%s%s", s->place, *s->place ? "/" : "", e->d_name);
+    bool fits = len > 0 && (size_t)len < sizeof path;
+    mode_t type = fits ? fs_entry_type(dir_fd, e) : 0;
+    if (type == S_IFREG && !layout->to_key(layout, path, key, &key_len))
+        s->rc = s->visitor->key(s->visitor->ctx, key, key_len);
+    else if (type == S_IFDIR && layout->has_dir(layout, path))
+        s->rc = s->visitor->place(s->visitor->ctx, path, (size_t)len);
+    else
+        s->out->foreign++;
+    return !s->rc;
 }
 
 int fs_scan(struct engine *engine, const char *place, const struct engine_visitor *visitor,
@@ -106,25 +137,7 @@ int fs_scan(struct engine *engine, const char *place, const struct engine_visito
     int fd = place_open(fs, place, out);
     if (fd < 0)
         return fd;
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        close(fd);
-        return DISKV_ENOMEM;
-    }
-    int rc = 0;
-    for (;;) {
-        errno = 0;
-        struct dirent *e = readdir(dir);
-        if (!e) {
-            rc = errno ? error_from_errno(errno) : 0;
-            break;
-        }
-        if (entry_skipped(place, e->d_name))
-            continue;
-        rc = entry_visit(fs, place, fd, e, visitor, out);
-        if (rc)
-            break;
-    }
-    closedir(dir);
-    return rc;
+    struct scan scan = {fs, place, visitor, out, 0};
+    int rc = entries_visit(fd, scan_visit, &scan);
+    return rc ? error_from_errno(-rc) : scan.rc;
 }

@@ -4,13 +4,10 @@
 #include "sys.h"
 #include "util.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-
-/* How much a large value gathers in the page cache before the kernel is asked to write it out,
- * which it would do some time later anyway: a sync at the end then finds little left. */
-#define WRITEBACK_STEP (8 * 1024 * 1024)
 
 static struct fs_writer *fs_writer_of(struct engine_writer *writer)
 {
@@ -45,12 +42,13 @@ void fs_writer_end(struct fs_writer *w, bool renamed)
     free(w);
 }
 
-static int file_make(struct fs *fs, struct fs_writer *w)
+int fs_file_make(struct fs *fs, struct fs_writer *w)
 {
     int fd;
     do {
         fs_tmp_name(fs, w->name);
-        fd = sys_open_beneath(fs->tmp_fd, w->name, O_RDWR | O_CREAT | O_EXCL, 0666);
+        fd = sys_open_beneath(fs->tmp_fd, w->name, O_RDWR | O_CREAT | O_EXCL,
+                              fs->file_perm | S_IWUSR);
     } while (fd == -EEXIST);
     if (fd < 0)
         return fd;
@@ -58,19 +56,24 @@ static int file_make(struct fs *fs, struct fs_writer *w)
     return 0;
 }
 
-static int file_append(struct fs *fs, struct fs_writer *w, const char *data, size_t len)
+void fs_file_grown(struct fs_writer *w, size_t len)
 {
-    int rc = w->fd < 0 ? file_make(fs, w) : 0;
+    uint64_t step = w->size / FS_WRITEBACK_STEP;
+    w->size += len;
+    if (w->size / FS_WRITEBACK_STEP != step)
+        sys_start_writeback(w->fd, step * FS_WRITEBACK_STEP, FS_WRITEBACK_STEP);
+}
+
+int fs_file_append(struct fs *fs, struct fs_writer *w, const char *data, size_t len)
+{
+    int rc = w->fd < 0 ? fs_file_make(fs, w) : 0;
     while (!rc && len) {
         int64_t n = sys_pwrite(w->fd, data, len, w->size);
         if (n <= 0)
             return n < 0 ? (int)n : -EIO;
-        uint64_t step = w->size / WRITEBACK_STEP;
-        w->size += (uint64_t)n;
+        fs_file_grown(w, (size_t)n);
         data += n;
         len -= (size_t)n;
-        if (w->size / WRITEBACK_STEP != step)
-            sys_start_writeback(w->fd, step * WRITEBACK_STEP, WRITEBACK_STEP);
     }
     return rc;
 }
@@ -79,12 +82,13 @@ static void write_run(struct job *job)
 {
     struct engine_write *write = container_of(job, struct engine_write, op.job);
     struct fs_writer *w = fs_writer_of(write->writer);
-    int rc = file_append(writer_fs(w), w, write->data, write->len);
+    int rc = fs_file_append(writer_fs(w), w, write->data, write->len);
     write->op.done(&write->op, rc ? error_from_errno(-rc) : 0);
 }
 
 void fs_write(struct engine_write *w)
 {
+    assert(!fs_writer_of(w->writer)->shared);
     w->op.job.run = write_run;
     workers_post(writer_fs(fs_writer_of(w->writer))->workers, &w->op.job);
 }
@@ -113,9 +117,22 @@ static int points_set(const struct engine_commit *c, int fd)
     return lost ? 0 : rc;
 }
 
-/* Sets what rides on the file. The times come last: writing changes them. */
-static int attributes_set(const struct engine_commit *c, int fd)
+/* Comes after the attributes, for which a file must be writable. */
+static int mode_set(const struct fs *fs, const struct fs_writer *w)
 {
+    if (fs->exact_perm)
+        return sys_fchmod(w->fd, fs->file_perm);
+    if (w->shared || fs->file_perm & S_IWUSR)
+        return 0;
+    struct stat st;
+    int rc = sys_stat(w->fd, "", &st);
+    return rc ? rc : sys_fchmod(w->fd, st.st_mode & fs->file_perm);
+}
+
+/* Sets what rides on the file. Its time comes after the writes, which change it. */
+static int attributes_set(const struct engine_commit *c, const struct fs_writer *w)
+{
+    int fd = w->fd;
     int rc = 0;
     if (*c->type)
         rc = sys_fsetxattr(fd, "user.mime_type", c->type, strlen(c->type));
@@ -125,7 +142,7 @@ static int attributes_set(const struct engine_commit *c, int fd)
         rc = 0;
     if (!rc && c->points_len)
         rc = points_set(c, fd);
-    return rc ? rc : sys_set_mtime(fd, c->mtime);
+    return rc || w->shared ? rc : sys_set_mtime(fd, c->mtime);
 }
 
 /* Everything about a commit that needs no order among commits: the file, its attributes, and for a
@@ -135,9 +152,11 @@ static void prepare_run(struct job *job)
     struct engine_commit *c = container_of(job, struct engine_commit, op.job);
     struct fs_writer *w = fs_writer_of(c->writer);
     struct fs *fs = writer_fs(w);
-    int rc = w->fd < 0 ? file_make(fs, w) : 0;
+    int rc = w->fd < 0 ? fs_file_make(fs, w) : 0;
     if (!rc)
-        rc = attributes_set(c, w->fd);
+        rc = attributes_set(c, w);
+    if (!rc)
+        rc = mode_set(fs, w);
     if (!rc && c->sync && w->size >= FS_LARGE) {
         rc = sys_fsync(w->fd);
         w->synced = true;

@@ -1,9 +1,13 @@
 #include "engine.h"
 
+#include "error.h"
+#include "source.h"
+#include "sys.h"
 #include "util.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 /* A value never changes once it is there; readers share it with the table. */
 struct value {
@@ -152,19 +156,38 @@ static int memory_begin(struct engine *engine, const char *key, size_t len,
     return 0;
 }
 
+static int value_append(struct value *v, const void *data, size_t len)
+{
+    char *all = realloc(v->data, v->info.size + len + 1);
+    if (!all)
+        return DISKV_ENOMEM;
+    memcpy(all + v->info.size, data, len);
+    v->data = all;
+    v->info.size += len;
+    return 0;
+}
+
 static void memory_write(struct engine_write *w)
 {
     struct value *v = container_of(w->writer, struct memory_writer, writer)->value;
-    int rc = 0;
-    char *data = realloc(v->data, v->info.size + w->len + 1);
-    if (data) {
-        memcpy(data + v->info.size, w->data, w->len);
-        v->data = data;
-        v->info.size += w->len;
-    } else {
-        rc = DISKV_ENOMEM;
+    w->op.done(&w->op, value_append(v, w->data, w->len));
+}
+
+static void memory_fill(struct engine_fill *f)
+{
+    struct value *v = container_of(f->writer, struct memory_writer, writer)->value;
+    struct stat st;
+    int fd = source_open(f->path, &st);
+    int rc = fd < 0 ? fd : 0;
+    char buf[64 * 1024];
+    int64_t n = 1;
+    while (!rc && n > 0) {
+        n = sys_pread(fd, buf, sizeof buf, v->info.size);
+        rc = n < 0 ? error_from_errno((int)-n) : value_append(v, buf, (size_t)n);
     }
-    w->op.done(&w->op, rc);
+    if (fd >= 0)
+        close(fd);
+    f->op.done(&f->op, rc);
 }
 
 static void memory_abort(struct engine_writer *writer)
@@ -337,6 +360,7 @@ static const struct engine_ops memory_ops = {
     .close = memory_close,
     .begin = memory_begin,
     .write = memory_write,
+    .fill = memory_fill,
     .commit = memory_commit,
     .abort = memory_abort,
     .erase = memory_erase,

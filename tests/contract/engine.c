@@ -252,6 +252,46 @@ static void a_value_written_in_parts_is_whole(void **state)
     free(part);
 }
 
+static void import_file(struct engine *e, const char *dir, const char *text, bool share)
+{
+    char path[TEMPDIR_SIZE + 8];
+    snprintf(path, sizeof path, "%s/source", dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    const struct engine_commit commit = {.type = "text/plain", .record = "{}"};
+    assert_int_equal(engine_import(e, "d/k", 3, path, share, commit), 0);
+    assert_int_equal(unlink(path), 0);
+    struct engine_info info;
+    assert_int_equal(e->ops->stat(e, "d/k", 3, &info), 0);
+    assert_string_equal(info.type, "text/plain");
+    assert_string_equal(info.record, "{}");
+    assert_value(e, "d/k", text);
+}
+
+static void a_file_becomes_a_value_and_may_go_then(void **state)
+{
+    struct engine *e = engine_of(state);
+    char dir[TEMPDIR_SIZE];
+    tempdir_new(dir);
+    import_file(e, dir, "copied", false);
+    import_file(e, dir, "shared", true);
+    import_file(e, dir, "", false);
+    import_file(e, dir, "", true);
+    tempdir_remove(dir);
+}
+
+static void only_a_regular_file_becomes_a_value(void **state)
+{
+    struct engine *e = engine_of(state);
+    const struct engine_commit none = {0};
+    assert_int_equal(engine_import(e, "k", 1, "/var/tmp", false, none), DISKV_EINVAL);
+    assert_int_equal(engine_import(e, "k", 1, "/dev/null", true, none), DISKV_EINVAL);
+    assert_int_equal(engine_import(e, "k", 1, "/proc/self/exe", true, none), DISKV_EINVAL);
+    assert_int_equal(engine_import(e, "k", 1, "/var/tmp/none/x", true, none), DISKV_ENOTFOUND);
+    assert_value(e, "k", NULL);
+}
+
 static int refuse(void *ctx, const struct engine_info *current)
 {
     (void)current;
@@ -583,6 +623,8 @@ static void a_reader_never_misses_a_value_that_becomes_a_directory(void **state)
         CASE(setup, a_reader_sees_the_value_as_it_was_when_opened),                      \
         CASE(setup, an_aborted_value_is_never_seen),                                     \
         CASE(setup, a_value_written_in_parts_is_whole),                                  \
+        CASE(setup, a_file_becomes_a_value_and_may_go_then),                             \
+        CASE(setup, only_a_regular_file_becomes_a_value),                                \
         CASE(setup, a_guard_decides_on_a_change_from_the_value_as_it_is),                \
         CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                    \
         CASE(setup, scanning_all_places_meets_each_key_once),                            \

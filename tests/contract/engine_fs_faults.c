@@ -49,6 +49,13 @@ WRAP(int, sys_renameat2, (int from_fd, const char *from, int to_fd, const char *
 WRAP(int, sys_unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 WRAP(int, sys_fsetxattr, (int fd, const char *name, const void *value, size_t len),
      (fd, name, value, len))
+WRAP(int, sys_openat, (int fd, const char *path, int flags), (fd, path, flags))
+WRAP(int64_t, sys_pread, (int fd, void *buf, size_t len, uint64_t offset), (fd, buf, len, offset))
+WRAP(int, sys_fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(int, sys_clone, (int to_fd, int from_fd), (to_fd, from_fd))
+WRAP(int64_t, sys_copy_file_range, (int from_fd, int to_fd, uint64_t offset, size_t len),
+     (from_fd, to_fd, offset, len))
+WRAP(int, sys_may_write, (int fd), (fd))
 WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
 WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
 

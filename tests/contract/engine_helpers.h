@@ -24,6 +24,10 @@ struct op_write {
     struct engine_write write;
     struct waiter waiter;
 };
+struct op_fill {
+    struct engine_fill fill;
+    struct waiter waiter;
+};
 struct op_commit {
     struct engine_commit commit;
     struct waiter waiter;
@@ -43,6 +47,7 @@ struct op_erase {
 WAITER_DONE(op_open, open)
 WAITER_DONE(op_read, read)
 WAITER_DONE(op_write, write)
+WAITER_DONE(op_fill, fill)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
 
@@ -86,6 +91,15 @@ static inline int engine_write_wait(struct engine_writer *w, const void *data, s
     return waiter_wait(&o.waiter);
 }
 
+static inline int engine_fill_wait(struct engine_writer *w, const char *path, bool share)
+{
+    struct op_fill o = {
+        .fill = {.op.done = op_fill_done, .writer = w, .path = path, .share = share}};
+    sem_init(&o.waiter.done, 0, 0);
+    w->engine->ops->fill(&o.fill);
+    return waiter_wait(&o.waiter);
+}
+
 static inline void engine_commit_start(struct op_commit *o, struct engine_writer *w,
                                        struct engine_commit commit)
 {
@@ -124,6 +138,21 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
         return rc;
     }
     return engine_commit_wait(w, commit, created);
+}
+
+static inline int engine_import(struct engine *e, const char *key, size_t len, const char *path,
+                                bool share, struct engine_commit commit)
+{
+    struct engine_writer *w;
+    int rc = e->ops->begin(e, key, len, &w);
+    if (rc)
+        return rc;
+    rc = engine_fill_wait(w, path, share);
+    if (rc) {
+        e->ops->abort(w);
+        return rc;
+    }
+    return engine_commit_wait(w, commit, NULL);
 }
 
 static inline int engine_erase_with(struct engine *e, struct engine_erase erase)
