@@ -167,6 +167,12 @@ static int end_member(struct decoder *d)
     return 1;
 }
 
+static int set_dictionary(struct decoder *d)
+{
+    int rc = inflateSetDictionary(&d->z, d->codec->dictionary, d->codec->dictionary_len);
+    return rc == Z_OK ? 1 : rc == Z_MEM_ERROR ? DISKV_ENOMEM : DISKV_EDECODE;
+}
+
 static int run(struct decoder *d, struct diskv_coding *io)
 {
     Bytef none;
@@ -187,8 +193,7 @@ static int run(struct decoder *d, struct diskv_coding *io)
     case Z_STREAM_END:
         return end_member(d);
     case Z_NEED_DICT:
-        rc = inflateSetDictionary(&d->z, d->codec->dictionary, d->codec->dictionary_len);
-        return rc == Z_OK ? 1 : DISKV_EDECODE;
+        return set_dictionary(d);
     case Z_MEM_ERROR:
         return DISKV_ENOMEM;
     default:
