@@ -1,197 +1,12 @@
 /* What every kind of index promises. */
-#include "index.h"
-#include "diskv.h"
-#include "util.h"
+#include "index_helpers.h"
 #include "random.h"
 #include "tempdir.h"
 
-#include <limits.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <cmocka.h>
 
 #define SEEK_MAX (DISKV_KEY_MAX + 2)
 #define LASTING  200 /* keys that stay while others come and go */
-
-struct key {
-    size_t len;
-    char bytes[DISKV_KEY_MAX];
-};
-
-/* --- Orders --- */
-
-static int reverse(void *ctx, const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    (void)ctx;
-    return bytes_compare(b, b_len, a, a_len);
-}
-
-static int letter(char c)
-{
-    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c;
-}
-
-static int ignore_case(void *ctx, const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    (void)ctx;
-    for (size_t i = 0; i < a_len && i < b_len; i++)
-        if (letter(a[i]) != letter(b[i]))
-            return letter(a[i]) - letter(b[i]);
-    return (a_len > b_len) - (a_len < b_len);
-}
-
-/* Moves past a number; returns its digits without zeros before them. */
-static const char *number(const char **s, const char *end, size_t *len)
-{
-    while (*s < end && **s == '0')
-        ++*s;
-    const char *digits = *s;
-    while (*s < end && **s >= '0' && **s <= '9')
-        ++*s;
-    *len = (size_t)(*s - digits);
-    return digits;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Digits are numbers: v9 comes before v10, and v9 and v09 are equal. */
-static int by_number(void *ctx, const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    (void)ctx;
-    const char *a_end = a + a_len, *b_end = b + b_len;
-    while (a < a_end && b < b_end) {
-        int order = (unsigned char)*a - (unsigned char)*b;
-        if (is_digit(*a) && is_digit(*b)) {
-            size_t x_len, y_len;
-            const char *x = number(&a, a_end, &x_len), *y = number(&b, b_end, &y_len);
-            order = x_len != y_len ? (x_len > y_len ? 1 : -1) : memcmp(x, y, x_len);
-        } else {
-            a++;
-            b++;
-        }
-        if (order)
-            return order;
-    }
-    return (a < a_end) - (b < b_end);
-}
-
-static int compare_in(diskv_compare *compare, const char *a, size_t a_len, const char *b,
-                      size_t b_len)
-{
-    int order = compare && a_len && b_len ? compare(NULL, a, a_len, b, b_len) : 0;
-    return order ? order : bytes_compare(a, a_len, b, b_len);
-}
-
-/* --- A user's index: a sorted array --- */
-
-struct sorted {
-    struct diskv_index user;
-    pthread_mutex_t lock;
-    diskv_compare *compare;
-    struct key **keys;
-    size_t count, cap;
-};
-
-/* Where the first key lies that is `key` or comes after it. */
-static size_t sorted_place(struct sorted *s, const char *key, size_t len)
-{
-    size_t low = 0, high = s->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct key *k = s->keys[middle];
-        if (compare_in(s->compare, k->bytes, k->len, key, len) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool sorted_is(struct sorted *s, size_t at, const char *key, size_t len)
-{
-    return at < s->count && s->keys[at]->len == len && memcmp(s->keys[at]->bytes, key, len) == 0;
-}
-
-static int sorted_insert(void *ctx, const char *key, size_t len)
-{
-    struct sorted *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    size_t at = sorted_place(s, key, len);
-    if (!sorted_is(s, at, key, len)) {
-        if (s->count == s->cap) {
-            s->cap = s->cap ? s->cap * 2 : 16;
-            s->keys = realloc(s->keys, s->cap * sizeof(struct key *));
-        }
-        memmove(&s->keys[at + 1], &s->keys[at], (s->count++ - at) * sizeof(struct key *));
-        s->keys[at] = malloc(sizeof(struct key));
-        s->keys[at]->len = len;
-        memcpy(s->keys[at]->bytes, key, len);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return 0;
-}
-
-static int sorted_erase(void *ctx, const char *key, size_t len)
-{
-    struct sorted *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    size_t at = sorted_place(s, key, len);
-    if (sorted_is(s, at, key, len)) {
-        free(s->keys[at]);
-        memmove(&s->keys[at], &s->keys[at + 1], (--s->count - at) * sizeof(struct key *));
-    }
-    pthread_mutex_unlock(&s->lock);
-    return 0;
-}
-
-static int sorted_seek(void *ctx, const char *from, size_t from_len, bool after, char *key,
-                       size_t *len)
-{
-    struct sorted *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    size_t at = sorted_place(s, from, from_len);
-    if (after && sorted_is(s, at, from, from_len))
-        at++;
-    bool found = at < s->count;
-    if (found) {
-        *len = s->keys[at]->len;
-        memcpy(key, s->keys[at]->bytes, *len);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return found ? 0 : DISKV_ENOTFOUND;
-}
-
-static uint64_t sorted_count(void *ctx)
-{
-    struct sorted *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    size_t count = s->count;
-    pthread_mutex_unlock(&s->lock);
-    return count;
-}
-
-static struct sorted *sorted_new(diskv_compare *compare)
-{
-    struct sorted *s = calloc(1, sizeof *s);
-    s->user = (struct diskv_index){s, sorted_insert, sorted_erase, sorted_seek, sorted_count};
-    s->compare = compare;
-    pthread_mutex_init(&s->lock, NULL);
-    return s;
-}
-
-static void sorted_free(struct sorted *s)
-{
-    for (size_t i = 0; s && i < s->count; i++)
-        free(s->keys[i]);
-    if (s)
-        free(s->keys);
-    free(s);
-}
 
 /* --- Kinds of index --- */
 
@@ -199,6 +14,7 @@ struct kind {
     const char *name;
     enum { MEMORY, LMDB, USER } is;
     diskv_compare *compare;
+    struct random *random;
 };
 
 struct fixture {
@@ -209,13 +25,11 @@ struct fixture {
     char dir[TEMPDIR_SIZE];
 };
 
-static struct random random_numbers;
-
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     f->kind = *state;
-    f->random = &random_numbers;
+    f->random = f->kind->random;
     *state = f;
     if (f->kind->is == MEMORY)
         return index_memory_new(f->kind->compare, NULL, &f->index);
@@ -240,12 +54,6 @@ static int teardown(void **state)
 }
 
 /* --- Helpers --- */
-
-static void change(struct index *index, bool erase, const char *key, size_t len)
-{
-    struct index_change one = {erase, key, len};
-    assert_int_equal(index->ops->apply(index, &one, 1), 0);
-}
 
 static void insert(struct index *index, const char *key)
 {
@@ -286,41 +94,6 @@ static struct key random_key(struct random *r, size_t max)
     if (same >= 509 && random_below(r, 2)) /* few bytes behind it: neighbours are near */
         key.len = key.len < same + 3 ? key.len : same + 3;
     return key;
-}
-
-static void insert_all(struct index *index, const struct key *keys, size_t count)
-{
-    struct index_change changes[100];
-    for (size_t i = 0; i < count;) {
-        size_t n = 0;
-        for (; n < array_len(changes) && i < count; n++, i++)
-            changes[n] = (struct index_change){false, keys[i].bytes, keys[i].len};
-        assert_int_equal(index->ops->apply(index, changes, n), 0);
-    }
-}
-
-static void assert_at(const struct index_cursor *cursor, const struct key *expected)
-{
-    const char *key;
-    size_t len;
-    cursor->ops->cursor_key(cursor, &key, &len);
-    assert_int_equal(len, expected->len);
-    assert_memory_equal(key, expected->bytes, len);
-}
-
-/* The index holds these and nothing else, and gives them in this order. */
-static void assert_keys(struct index *index, const struct key *keys, size_t count)
-{
-    struct index_cursor *c;
-    assert_int_equal(index->ops->count(index), count);
-    assert_int_equal(index->ops->cursor_open(index, &c), 0);
-    int rc = c->ops->cursor_seek(c, "", 0);
-    for (size_t i = 0; i < count; i++, rc = c->ops->cursor_next(c)) {
-        assert_int_equal(rc, 0);
-        assert_at(c, &keys[i]);
-    }
-    assert_int_equal(rc, DISKV_ENOTFOUND);
-    c->ops->cursor_close(c);
 }
 
 /* A seek to `bytes` stops at the first of the sorted `keys` that is not before it. */
@@ -715,208 +488,6 @@ static void each_note_is_visited_once_until_the_visitor_has_enough(void **state)
     assert_int_equal(some.count, 3);
 }
 
-/* --- Orders of the user's --- */
-
-static void assert_order(diskv_compare *compare, const struct key *keys, size_t count)
-{
-    struct index *index;
-    assert_int_equal(index_memory_new(compare, NULL, &index), 0);
-    for (size_t i = 0; i < count; i++)
-        insert_all(index, &keys[i * 5 % count], 1); /* some order, for counts that are no fives */
-    assert_keys(index, keys, count);
-    index->ops->free(index);
-}
-
-static void keys_may_be_in_reverse_order(void **state)
-{
-    (void)state;
-    static const struct key keys[] = {{1, "c"}, {2, "ba"}, {1, "b"}, {1, "a"}};
-    assert_order(reverse, keys, array_len(keys));
-}
-
-static void keys_that_an_order_calls_equal_are_ordered_by_their_bytes(void **state)
-{
-    (void)state;
-    static const struct key keys[] = {{1, "A"},  {1, "a"},  {2, "AB"}, {2, "Ab"},
-                                      {2, "aB"}, {2, "ab"}, {1, "C"}};
-    assert_order(ignore_case, keys, array_len(keys));
-}
-
-static void numbers_in_keys_may_be_in_the_order_of_numbers(void **state)
-{
-    (void)state;
-    static const struct key keys[] = {{2, "v1"},   {3, "v09"}, {2, "v9"}, {5, "v09.1"},
-                                      {4, "v9.1"}, {3, "v10"}, {1, "w"}};
-    assert_order(by_number, keys, array_len(keys));
-}
-
-static int no_order(void *ctx, const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    (void)a;
-    (void)a_len;
-    (void)b;
-    (void)b_len;
-    return (int)random_below(ctx, 3) - 1;
-}
-
-static void an_order_that_is_none_breaks_no_memory(void **state)
-{
-    (void)state;
-    struct index *index;
-    assert_int_equal(index_memory_new(no_order, &random_numbers, &index), 0);
-    for (size_t i = 0; i < 50000; i++) {
-        char key[3] = {(char)('a' + random_below(&random_numbers, 26)), (char)('a' + i % 3)};
-        change(index, random_below(&random_numbers, 2), key, 2);
-    }
-    index->ops->free(index);
-}
-
-/* --- A user's index that is wrong --- */
-
-/* Answers the same to every question, or with the keys "\x01", "\x02" and so on, after the last
- * of which it goes back. */
-struct liar {
-    struct diskv_index user;
-    const char *key;
-    size_t len;
-    int rc;
-    char last, back_to;
-};
-
-static int liar_change(void *ctx, const char *key, size_t len)
-{
-    struct liar *liar = ctx;
-    (void)key;
-    (void)len;
-    return liar->rc;
-}
-
-static int liar_seek(void *ctx, const char *from, size_t from_len, bool after, char *key,
-                     size_t *len)
-{
-    struct liar *liar = ctx;
-    (void)after;
-    if (liar->last) {
-        *key = (char)(from_len == 0 ? 1 : *from == liar->last ? liar->back_to : *from + 1);
-        *len = 1;
-    } else if (liar->key) {
-        memcpy(key, liar->key, liar->len < DISKV_KEY_MAX ? liar->len : DISKV_KEY_MAX);
-        *len = liar->len;
-    }
-    return liar->rc;
-}
-
-static uint64_t liar_count(void *ctx)
-{
-    (void)ctx;
-    return UINT64_MAX;
-}
-
-static struct index *liar_index(struct liar *liar)
-{
-    struct index *index;
-    liar->user = (struct diskv_index){liar, liar_change, liar_change, liar_seek, liar_count};
-    assert_int_equal(index_user_new(&liar->user, &index), 0);
-    return index;
-}
-
-/* Goes through the whole index; returns how that ended. */
-static int scan(struct index *index)
-{
-    struct index_cursor *c;
-    assert_int_equal(index->ops->cursor_open(index, &c), 0);
-    int rc = c->ops->cursor_seek(c, "", 0);
-    for (size_t i = 0; i < 1000 && !rc; i++)
-        rc = c->ops->cursor_next(c);
-    c->ops->cursor_close(c);
-    return rc;
-}
-
-static int scan_liar(struct liar liar)
-{
-    struct index *index = liar_index(&liar);
-    int rc = scan(index);
-    index->ops->free(index);
-    return rc;
-}
-
-static void a_user_index_without_one_of_its_functions_is_refused(void **state)
-{
-    (void)state;
-    struct index *index;
-    const struct diskv_index whole = {NULL, liar_change, liar_change, liar_seek, liar_count};
-    struct diskv_index users[] = {whole, whole, whole, whole};
-    users[0].insert = NULL;
-    users[1].erase = NULL;
-    users[2].seek = NULL;
-    users[3].count = NULL;
-    for (size_t i = 0; i < array_len(users); i++)
-        assert_int_equal(index_user_new(&users[i], &index), DISKV_EINVAL);
-}
-
-static void an_answer_that_is_no_key_is_refused(void **state)
-{
-    (void)state;
-    static char long_key[DISKV_KEY_MAX];
-    memset(long_key, 'k', sizeof long_key);
-    assert_int_equal(scan_liar((struct liar){.rc = 0}), DISKV_ECORRUPT); /* says nothing */
-    assert_int_equal(scan_liar((struct liar){.key = "", .len = 0}), DISKV_ECORRUPT);
-    assert_int_equal(scan_liar((struct liar){.key = "a\0b", .len = 3}), DISKV_ECORRUPT);
-    assert_int_equal(scan_liar((struct liar){.key = "\xFF", .len = 1}), DISKV_ECORRUPT);
-    assert_int_equal(scan_liar((struct liar){.key = long_key, .len = 1001}), DISKV_ECORRUPT);
-    assert_int_equal(scan_liar((struct liar){.key = long_key, .len = SIZE_MAX}), DISKV_ECORRUPT);
-}
-
-static void a_user_index_that_does_not_move_on_is_refused(void **state)
-{
-    (void)state;
-    assert_int_equal(scan_liar((struct liar){.key = "a", .len = 1}), DISKV_ECORRUPT);
-}
-
-static void a_user_index_that_goes_in_circles_is_refused(void **state)
-{
-    (void)state;
-    for (char last = 2; last < 100; last++)
-        for (char back_to = 1; back_to < last; back_to++)
-            assert_int_equal(scan_liar((struct liar){.last = last, .back_to = back_to}),
-                             DISKV_ECORRUPT);
-}
-
-static void a_user_index_may_fail_with_errors_of_diskv_and_no_others(void **state)
-{
-    (void)state;
-    static const struct {
-        int rc, expected;
-    } cases[] = {
-        {DISKV_EACCESS, DISKV_EACCESS},
-        {DISKV_EDECODE, DISKV_EDECODE},
-        {DISKV_EDECODE - 1, DISKV_EIO},
-        {INT_MIN, DISKV_EIO},
-        {1, DISKV_EIO},
-        {INT_MAX, DISKV_EIO},
-    };
-    for (size_t i = 0; i < array_len(cases); i++) {
-        struct liar liar = {.key = "a", .len = 1, .rc = cases[i].rc};
-        struct index *index = liar_index(&liar);
-        for (int erasing = 0; erasing <= 1; erasing++) {
-            struct index_change one = {erasing, "a", 1};
-            assert_int_equal(index->ops->apply(index, &one, 1), cases[i].expected);
-        }
-        assert_int_equal(scan(index), cases[i].expected);
-        index->ops->free(index);
-    }
-}
-
-static const struct kind kinds[] = {
-    {"memory", MEMORY, NULL},
-    {"memory, in reverse order", MEMORY, reverse},
-    {"memory, without regard to case", MEMORY, ignore_case},
-    {"memory, in the order of numbers", MEMORY, by_number},
-    {"lmdb", LMDB, NULL},
-    {"user's", USER, NULL},
-    {"user's, in reverse order", USER, reverse},
-};
-
 #define CASE(f)                      \
     {                                \
 #f, f, setup, teardown, NULL \
@@ -941,26 +512,21 @@ int main(void)
         CASE(notes_are_no_keys_and_keys_no_notes),
         CASE(each_note_is_visited_once_until_the_visitor_has_enough),
     };
-    const struct CMUnitTest orders[] = {
-        cmocka_unit_test(keys_may_be_in_reverse_order),
-        cmocka_unit_test(keys_that_an_order_calls_equal_are_ordered_by_their_bytes),
-        cmocka_unit_test(numbers_in_keys_may_be_in_the_order_of_numbers),
-        cmocka_unit_test(an_order_that_is_none_breaks_no_memory),
-    };
-    const struct CMUnitTest users[] = {
-        cmocka_unit_test(a_user_index_without_one_of_its_functions_is_refused),
-        cmocka_unit_test(an_answer_that_is_no_key_is_refused),
-        cmocka_unit_test(a_user_index_that_does_not_move_on_is_refused),
-        cmocka_unit_test(a_user_index_that_goes_in_circles_is_refused),
-        cmocka_unit_test(a_user_index_may_fail_with_errors_of_diskv_and_no_others),
+    struct random random = random_new();
+    const struct kind kinds[] = {
+        {"memory", MEMORY, NULL, &random},
+        {"memory, in reverse order", MEMORY, reverse, &random},
+        {"memory, without regard to case", MEMORY, ignore_case, &random},
+        {"memory, in the order of numbers", MEMORY, by_number, &random},
+        {"lmdb", LMDB, NULL, &random},
+        {"user's", USER, NULL, &random},
+        {"user's, in reverse order", USER, reverse, &random},
     };
     int failed = 0;
-    random_numbers = random_new();
     for (size_t k = 0; k < array_len(kinds); k++) {
         for (size_t i = 0; i < array_len(tests); i++)
             tests[i].initial_state = (void *)(uintptr_t)&kinds[k];
         failed += cmocka_run_group_tests_name(kinds[k].name, tests, NULL, NULL);
     }
-    failed += cmocka_run_group_tests_name("orders", orders, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("users", users, NULL, NULL);
+    return failed;
 }
