@@ -292,6 +292,32 @@ static void only_a_regular_file_becomes_a_value(void **state)
     assert_value(e, "k", NULL);
 }
 
+static void clearing_removes_every_value_there_was_but_none_that_is_being_written(void **state)
+{
+    struct engine *e = engine_of(state);
+    static const char *const keys[] = {"a", "a/b", "a/b/c", "d/e/f/g", ".diskv/x", "%"};
+    struct engine_reader *r;
+    struct engine_writer *w;
+    char buf[8] = "";
+    size_t got;
+    assert_int_equal(engine_clear_wait(e, false), 0);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < array_len(keys); i++)
+            assert_int_equal(put(e, keys[i], keys[i]), 0);
+        assert_int_equal(engine_open_wait(e, "a/b", 3, &r), 0);
+        assert_int_equal(e->ops->begin(e, "d/e", 3, &w), 0);
+        assert_int_equal(engine_write_wait(w, "new", 3), 0);
+        assert_int_equal(engine_clear_wait(e, round), 0);
+        for (size_t i = 0; i < array_len(keys); i++)
+            assert_value(e, keys[i], NULL);
+        assert_int_equal(engine_commit_wait(w, (struct engine_commit){0}, NULL), 0);
+        assert_value(e, "d/e", "new");
+        assert_int_equal(engine_read_wait(r, buf, sizeof buf, 0, &got), 0);
+        assert_string_equal(buf, "a/b");
+        e->ops->close(r);
+    }
+}
+
 static int refuse(void *ctx, const struct engine_info *current)
 {
     (void)current;
@@ -613,28 +639,30 @@ static void a_reader_never_misses_a_value_that_becomes_a_directory(void **state)
     {                                                  \
 #setup ": " #name, name, setup, teardown, NULL \
     }
-#define CASES(setup)                                                                     \
-    CASE(setup, a_value_is_read_back_with_all_that_was_kept),                            \
-        CASE(setup, points_are_kept_for_whoever_asks_for_them),                          \
-        CASE(setup, the_identity_is_told_without_opening),                               \
-        CASE(setup, a_commit_without_a_write_stores_an_empty_value),                     \
-        CASE(setup, a_missing_key_is_not_found),                                         \
-        CASE(setup, a_second_value_replaces_the_first_and_its_attributes),               \
-        CASE(setup, a_reader_sees_the_value_as_it_was_when_opened),                      \
-        CASE(setup, an_aborted_value_is_never_seen),                                     \
-        CASE(setup, a_value_written_in_parts_is_whole),                                  \
-        CASE(setup, a_file_becomes_a_value_and_may_go_then),                             \
-        CASE(setup, only_a_regular_file_becomes_a_value),                                \
-        CASE(setup, a_guard_decides_on_a_change_from_the_value_as_it_is),                \
-        CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                    \
-        CASE(setup, scanning_all_places_meets_each_key_once),                            \
-        CASE(setup, of_racing_guarded_writes_exactly_one_wins),                          \
-        CASE(setup, writes_and_erases_that_share_directories_do_not_disturb_each_other), \
-        CASE(setup, a_key_and_keys_below_it_come_and_go_without_conflict),               \
+#define CASES(setup)                                                                        \
+    CASE(setup, a_value_is_read_back_with_all_that_was_kept),                               \
+        CASE(setup, points_are_kept_for_whoever_asks_for_them),                             \
+        CASE(setup, the_identity_is_told_without_opening),                                  \
+        CASE(setup, a_commit_without_a_write_stores_an_empty_value),                        \
+        CASE(setup, a_missing_key_is_not_found),                                            \
+        CASE(setup, a_second_value_replaces_the_first_and_its_attributes),                  \
+        CASE(setup, a_reader_sees_the_value_as_it_was_when_opened),                         \
+        CASE(setup, an_aborted_value_is_never_seen),                                        \
+        CASE(setup, a_value_written_in_parts_is_whole),                                     \
+        CASE(setup, a_file_becomes_a_value_and_may_go_then),                                \
+        CASE(setup, only_a_regular_file_becomes_a_value),                                   \
+        CASE(setup, clearing_removes_every_value_there_was_but_none_that_is_being_written), \
+        CASE(setup, a_guard_decides_on_a_change_from_the_value_as_it_is),                   \
+        CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                       \
+        CASE(setup, scanning_all_places_meets_each_key_once),                               \
+        CASE(setup, of_racing_guarded_writes_exactly_one_wins),                             \
+        CASE(setup, writes_and_erases_that_share_directories_do_not_disturb_each_other),    \
+        CASE(setup, a_key_and_keys_below_it_come_and_go_without_conflict),                  \
         CASE(setup, a_reader_never_misses_a_value_that_becomes_a_directory)
 
 #define LAYOUT_CASES(setup)                                                              \
-    CASE(setup, a_missing_key_is_not_found),                                             \
+    CASE(setup, clearing_removes_every_value_there_was_but_none_that_is_being_written),  \
+        CASE(setup, a_missing_key_is_not_found),                                         \
         CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                    \
         CASE(setup, scanning_all_places_meets_each_key_once),                            \
         CASE(setup, writes_and_erases_that_share_directories_do_not_disturb_each_other), \

@@ -1,6 +1,7 @@
 /* Every call that storage depends on fails in turn: an error comes back, the old value stands,
  * nothing leaks and nothing is left behind. */
 #include "engine_helpers.h"
+#include "error.h"
 #include "layout.h"
 #include "sys.h"
 #include "tempdir.h"
@@ -59,17 +60,23 @@ WRAP(int, sys_may_write, (int fd), (fd))
 WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
 WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
 
+/* A store in `store`, and a file beside it for it to take. */
 struct world {
     char dir[TEMPDIR_SIZE];
-    int fd;
+    char source[TEMPDIR_SIZE + 8];
+    int fd; /* of the store */
     struct workers *workers;
     struct engine *engine;
 };
 
+static const struct engine_commit attributes = {
+    .type = "text/plain", .record = "{}", .points = "points", .points_len = 6, .sync = true};
+
 static void world_start(struct world *w)
 {
     assert_int_equal(workers_new(2, &w->workers), 0);
-    const struct engine_fs_options options = {.layout = &layout_path, .workers = w->workers};
+    const struct engine_fs_options options = {
+        .layout = &layout_path, .workers = w->workers, .exact_perm = true};
     assert_int_equal(engine_fs_open(w->fd, &options, &w->engine), 0);
 }
 
@@ -81,20 +88,20 @@ static void world_stop(struct world *w)
 
 static int put(struct world *w, const char *key, const char *value)
 {
-    const struct engine_commit commit = {
-        .type = "text/plain", .record = "{}", .points = "points", .points_len = 6, .sync = true};
-    return engine_put(w->engine, key, strlen(key), value, strlen(value), commit, NULL);
-}
-
-static int erase(struct world *w, const char *key)
-{
-    return engine_erase_wait(w->engine, key, strlen(key), NULL, NULL);
+    return engine_put(w->engine, key, strlen(key), value, strlen(value), attributes, NULL);
 }
 
 static void world_new(struct world *w)
 {
     tempdir_new(w->dir);
-    w->fd = open(w->dir, O_RDONLY | O_DIRECTORY);
+    int dir_fd = open(w->dir, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(mkdirat(dir_fd, "store", 0777), 0);
+    w->fd = openat(dir_fd, "store", O_RDONLY | O_DIRECTORY);
+    int fd = openat(dir_fd, "source", O_WRONLY | O_CREAT, 0666);
+    assert_int_equal(write(fd, "new", 3), 3);
+    close(fd);
+    close(dir_fd);
+    snprintf(w->source, sizeof w->source, "%s/source", w->dir);
     world_start(w);
     assert_int_equal(put(w, "a", "old"), 0);
     assert_int_equal(put(w, "d/k", "old"), 0);
@@ -127,18 +134,126 @@ static bool value_is(struct world *w, const char *key, const char *expected)
     return is;
 }
 
+static bool source_stands(const struct world *w)
+{
+    char text[8] = "";
+    int fd = open(w->source, O_RDONLY);
+    bool read_it = fd >= 0 && read(fd, text, sizeof text - 1) == 3;
+    if (fd >= 0)
+        close(fd);
+    return read_it && strcmp(text, "new") == 0;
+}
+
 /* A change of `key` from `old` to `new`, NULL for none. */
 struct change {
+    int (*make)(struct world *w, const char *key);
     const char *key, *old, *new;
 };
 
-static int change_make(struct world *w, const struct change *c)
+static int write_new(struct world *w, const char *key)
 {
-    return c->new ? put(w, c->key, c->new) : erase(w, c->key);
+    return put(w, key, "new");
+}
+
+static int erase(struct world *w, const char *key)
+{
+    return engine_erase_wait(w->engine, key, strlen(key), NULL, NULL);
+}
+
+static int import_copy(struct world *w, const char *key)
+{
+    return engine_import(w->engine, key, strlen(key), w->source, false, attributes);
+}
+
+static int import_share(struct world *w, const char *key)
+{
+    return engine_import(w->engine, key, strlen(key), w->source, true, attributes);
+}
+
+static void change_try(struct world *w, const struct change *c, int n, int error)
+{
+    atomic_store(&fault_hit, false);
+    atomic_store(&fault_errno, error);
+    atomic_store(&calls_left, n);
+    int rc = c->make(w, c->key);
+    atomic_store(&calls_left, 0);
+    assert_true(rc == 0 || rc == error_from_errno(error) || rc == DISKV_EINDOUBT);
+    if (!atomic_load(&fault_hit))
+        assert_int_equal(rc, 0);
+    bool is_new = value_is(w, c->key, c->new), is_old = value_is(w, c->key, c->old);
+    assert_true(rc == 0 ? is_new : rc == DISKV_EINDOUBT ? is_new || is_old : is_old);
 }
 
 /* Makes the change with its n-th call failing; false when it has fewer calls. */
-static bool fail_nth(const struct change *c, int n, int error, int expected)
+static bool fail_nth(const struct change *c, int n, int error)
+{
+    struct world w;
+    world_new(&w);
+    size_t descriptors = entries(AT_FDCWD, "/proc/self/fd");
+    change_try(&w, c, n, error);
+    bool hit = atomic_load(&fault_hit);
+    assert_true(strcmp(c->key, "d/k") == 0 || value_is(&w, "d/k", "old"));
+    assert_true(strcmp(c->key, "a") == 0 || value_is(&w, "a", "old"));
+    assert_true(source_stands(&w));
+    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
+    world_stop(&w);
+    world_start(&w);
+    assert_int_equal(entries(w.fd, ".diskv/tmp"), 2);
+    bool erased = !c->new &&value_is(&w, c->key, NULL);
+    assert_int_equal(c->make(&w, c->key), erased ? DISKV_ENOTFOUND : 0);
+    world_free(&w);
+    return hit;
+}
+
+static void fail_each(const struct change *c, int least)
+{
+    static const int errors[] = {EIO, ENOSPC, EACCES};
+    for (size_t i = 0; i < array_len(errors); i++) {
+        int n = 1;
+        while (fail_nth(c, n, errors[i]))
+            n++;
+        assert_true(n > least);
+    }
+}
+
+static void a_write_over_a_value(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){write_new, "d/k", "old", "new"}, 8);
+}
+
+static void a_write_into_new_directories(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){write_new, "x/y/z", NULL, "new"}, 15);
+}
+
+static void a_write_below_a_value(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){write_new, "a/b/c", NULL, "new"}, 20);
+}
+
+static void an_erase(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){erase, "d/k", "old", NULL}, 4);
+}
+
+static void a_file_that_is_copied(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){import_copy, "d/k", "old", "new"}, 12);
+}
+
+static void a_file_that_is_shared(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){import_share, "d/k", "old", "new"}, 12);
+}
+
+/* Clears with the n-th call failing: each value is there or not, and a second time it works. */
+static bool fail_nth_of_clear(int n, int error)
 {
     struct world w;
     world_new(&w);
@@ -146,62 +261,31 @@ static bool fail_nth(const struct change *c, int n, int error, int expected)
     atomic_store(&fault_hit, false);
     atomic_store(&fault_errno, error);
     atomic_store(&calls_left, n);
-    int rc = change_make(&w, c);
+    int rc = engine_clear_wait(w.engine, false);
+    world_stop(&w);
     atomic_store(&calls_left, 0);
     bool hit = atomic_load(&fault_hit);
-    assert_true(rc == 0 || rc == expected || rc == DISKV_EINDOUBT);
-    if (!hit)
-        assert_int_equal(rc, 0);
-    if (rc == 0)
-        assert_true(value_is(&w, c->key, c->new));
-    else if (rc == DISKV_EINDOUBT)
-        assert_true(value_is(&w, c->key, c->new) || value_is(&w, c->key, c->old));
-    else
-        assert_true(value_is(&w, c->key, c->old));
-    assert_true(strcmp(c->key, "d/k") == 0 || value_is(&w, "d/k", "old"));
-    assert_true(strcmp(c->key, "a") == 0 || value_is(&w, "a", "old"));
-    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
-    world_stop(&w);
+    assert_true(rc == 0 || (hit && (rc == error_from_errno(error) || rc == DISKV_EINDOUBT)));
     world_start(&w);
     assert_int_equal(entries(w.fd, ".diskv/tmp"), 2);
-    bool erased = !c->new &&value_is(&w, c->key, NULL);
-    assert_int_equal(change_make(&w, c), erased ? DISKV_ENOTFOUND : 0);
+    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
+    assert_true(value_is(&w, "a", NULL) || (rc && value_is(&w, "a", "old")));
+    assert_true(value_is(&w, "d/k", NULL) || (rc && value_is(&w, "d/k", "old")));
+    assert_int_equal(engine_clear_wait(w.engine, false), 0);
+    assert_true(value_is(&w, "a", NULL) && value_is(&w, "d/k", NULL));
     world_free(&w);
     return hit;
 }
 
-static void fail_each(const struct change *c, int least)
+static void a_clear(void **state)
 {
+    (void)state;
     int n = 1;
-    while (fail_nth(c, n, EIO, DISKV_EIO))
+    while (fail_nth_of_clear(n, EIO))
         n++;
-    assert_true(n > least);
-    for (n = 1; fail_nth(c, n, ENOSPC, DISKV_ENOSPACE);)
+    assert_true(n > 15);
+    for (n = 1; fail_nth_of_clear(n, EACCES);)
         n++;
-}
-
-static void a_write_over_a_value(void **state)
-{
-    (void)state;
-    fail_each(&(struct change){"d/k", "old", "new"}, 8);
-}
-
-static void a_write_into_new_directories(void **state)
-{
-    (void)state;
-    fail_each(&(struct change){"x/y/z", NULL, "new"}, 15);
-}
-
-static void a_write_below_a_value(void **state)
-{
-    (void)state;
-    fail_each(&(struct change){"a/b/c", NULL, "new"}, 20);
-}
-
-static void an_erase(void **state)
-{
-    (void)state;
-    fail_each(&(struct change){"d/k", "old", NULL}, 4);
 }
 
 int main(void)
@@ -211,6 +295,9 @@ int main(void)
         cmocka_unit_test(a_write_into_new_directories),
         cmocka_unit_test(a_write_below_a_value),
         cmocka_unit_test(an_erase),
+        cmocka_unit_test(a_file_that_is_copied),
+        cmocka_unit_test(a_file_that_is_shared),
+        cmocka_unit_test(a_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

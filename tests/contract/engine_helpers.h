@@ -37,6 +37,11 @@ struct op_erase {
     struct waiter waiter;
 };
 
+struct op_clear {
+    struct engine_clear clear;
+    struct waiter waiter;
+};
+
 #define WAITER_DONE(type, member)                                  \
     static void type##_done(struct engine_op *op, int rc)          \
     {                                                              \
@@ -50,6 +55,7 @@ WAITER_DONE(op_write, write)
 WAITER_DONE(op_fill, fill)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
+WAITER_DONE(op_clear, clear)
 
 static inline int waiter_wait(struct waiter *w)
 {
@@ -170,6 +176,14 @@ static inline int engine_erase_wait(struct engine *e, const char *key, size_t le
     const struct engine_erase erase = {
         .key = key, .len = len, .sync = true, .guard = guard, .guard_ctx = ctx};
     return engine_erase_with(e, erase);
+}
+
+static inline int engine_clear_wait(struct engine *e, bool foreign)
+{
+    struct op_clear o = {.clear = {.op.done = op_clear_done, .foreign = foreign, .sync = true}};
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->clear(e, &o.clear);
+    return waiter_wait(&o.waiter);
 }
 
 /* The whole value as text for free(), or NULL. */
