@@ -9,7 +9,7 @@
 
 #define HEADER    3
 #define OUT_MAX   (64u << 10)
-#define TOTAL_MAX (1u << 20) /* bytes to decode, of what may be a bomb */
+#define TOTAL_MAX (256u << 10) /* bytes to decode, of what may be a bomb */
 #define CALLS_MAX 3000
 
 struct bytes {
@@ -103,18 +103,17 @@ static void check_value(const struct codec *codec, struct bytes value, uint8_t o
     struct codec_decoder *decoder;
     int rc = codec->ops->decoder_new(codec, file.len, points, points_len, &decoder);
     assert(rc == 0);
+    assert(read_from(codec, decoder, file, &value, 0, value.len / 10 + 50, SIZE_MAX) == 1);
     piece = value.len / 1000 + 50;
-    assert(read_from(codec, decoder, file, &value, 0, piece, SIZE_MAX) == 1);
     rc = read_from(codec, decoder, file, &value, value.len * option / 256, piece, 300);
     assert(rc == 0 || rc == 1);
-    assert(read_from(codec, decoder, file, &value, value.len / 3, piece, SIZE_MAX) == 1);
     codec->ops->decoder_free(decoder);
     free(made);
 }
 
 static void check_repeated(const struct codec *codec, struct bytes part, uint8_t option)
 {
-    size_t times = part.len ? (2 * DEFLATE_SPACING + 1000) / part.len : 0;
+    size_t times = part.len ? (DEFLATE_SPACING + 1000) / part.len : 0;
     uint8_t *data = malloc(times * part.len + 1);
     assert(data);
     for (size_t i = 0; i < times; i++)
