@@ -226,8 +226,7 @@ int deflate_decode(struct codec_decoder *base, struct diskv_coding *io, bool end
     }
     if (rc < 0)
         d->failed = rc;
-    /* What was decoded before the error is right, and comes first. */
-    return rc == DISKV_EDECODE && io->out_len < before.out_len ? 0 : rc;
+    return rc;
 }
 
 void deflate_decoder_free(struct codec_decoder *base)

@@ -307,6 +307,25 @@ static void what_follows_the_end_is_ignored(void **state)
     bytes_free(&value);
 }
 
+static void a_wrong_checksum_is_an_error_as_soon_as_the_last_byte_is_read(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gzip", "zlib"};
+    struct bytes value = text_of(1000), out = {0};
+    for (size_t n = 0; n < array_len(names); n++) {
+        struct codec *codec = codec_of(names[n]);
+        struct encoded encoded = encode(codec, &value, 1000, 1000);
+        encoded.file.data[encoded.file.len - (n ? 1 : 5)] ^= 1;
+        struct reader r = reader_open(codec, &encoded.file, NULL, 0);
+        assert_int_equal(reader_read(&r, 0, value.len, &out), DISKV_EDECODE);
+        reader_close(&r);
+        encoded_free(&encoded);
+        codec_free(codec);
+    }
+    bytes_free(&out);
+    bytes_free(&value);
+}
+
 /* --- Recognising --- */
 
 static void check_unrecognised(const char *name, const char *bytes, size_t len)
@@ -668,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_file_made_with_another_dictionary_is_an_error),
         cmocka_unit_test(several_gzip_members_are_one_value),
         cmocka_unit_test(what_follows_the_end_is_ignored),
+        cmocka_unit_test(a_wrong_checksum_is_an_error_as_soon_as_the_last_byte_is_read),
         cmocka_unit_test(other_files_are_not_taken_for_gzip),
         cmocka_unit_test(texts_that_begin_like_zlib_are_not_taken_for_it),
         cmocka_unit_test(a_value_that_does_not_shrink_grows_by_less_than_a_thousandth),
