@@ -7,9 +7,9 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-/* Plain bytes between two flush points. They make the files of texts, logs, sources and programs 0.6
- * to 2.9 % larger, and a read of 64 KiB elsewhere takes half a millisecond. Half the spacing doubles
- * that loss for three quarters of the time. */
+/* Plain bytes between two flush points. They make the files of texts, logs, sources and programs
+ * 0.6 to 2.9 % larger, and a read of 64 KiB elsewhere takes half a millisecond. Half the spacing
+ * doubles that loss for three quarters of the time. */
 #define DEFLATE_SPACING_LOG2 18
 #define DEFLATE_SPACING      (1u << DEFLATE_SPACING_LOG2)
 
