@@ -1,122 +1,11 @@
 /* What the engine of plain files owes beyond the contract: where the files lie, and manners towards
  * what other programs put beside them. */
-#include "engine_helpers.h"
-#include "layout.h"
-#include "tempdir.h"
+#include "engine_fs_fixture.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct engine *engine;
-    struct workers *workers;
-    struct engine_fs_options options;
-    char dir[TEMPDIR_SIZE];
-    int fd;
-};
-
-static int engine_start(struct fixture *f)
-{
-    if (workers_new(4, &f->workers))
-        return -1;
-    f->options.layout = &layout_path;
-    f->options.workers = f->workers;
-    return engine_fs_open(f->fd, &f->options, &f->engine);
-}
-
-static void engine_stop(struct fixture *f)
-{
-    workers_free(f->workers);
-    f->engine->ops->free(f->engine);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    f->fd = open(f->dir, O_RDONLY | O_DIRECTORY);
-    return engine_start(f);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    engine_stop(f);
-    close(f->fd);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
-
-static int put(struct fixture *f, const char *key, const char *value)
-{
-    return engine_put(f->engine, key, strlen(key), value, strlen(value), (struct engine_commit){0},
-                      NULL);
-}
-
-static int erase(struct fixture *f, const char *key)
-{
-    return engine_erase_wait(f->engine, key, strlen(key), NULL, NULL);
-}
-
-static mode_t file_type(struct fixture *f, const char *path)
-{
-    struct stat st;
-    return fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW) ? 0 : st.st_mode & S_IFMT;
-}
-
-static void assert_file(struct fixture *f, const char *path, const char *expected)
-{
-    char text[64] = "";
-    int fd = openat(f->fd, path, O_RDONLY | O_NOFOLLOW);
-    assert_true(fd >= 0);
-    assert_true(read(fd, text, sizeof text - 1) >= 0);
-    close(fd);
-    assert_string_equal(text, expected);
-}
-
-static void file_write(struct fixture *f, const char *path, const char *text)
-{
-    int fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-}
-
-static void assert_value(struct fixture *f, const char *key, const char *expected)
-{
-    char *value = engine_get(f->engine, key, strlen(key));
-    if (expected) {
-        assert_non_null(value);
-        assert_string_equal(value, expected);
-    } else {
-        assert_null(value);
-    }
-    free(value);
-}
-
-static size_t entries(struct fixture *f, const char *path)
-{
-    int fd = openat(f->fd, path, O_RDONLY | O_DIRECTORY);
-    DIR *dir = fdopendir(fd);
-    size_t n = 0;
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n - 2;
-}
 
 static void each_value_is_one_plain_file(void **state)
 {
@@ -303,6 +192,175 @@ static void nothing_is_left_in_tmp(void **state)
     assert_int_equal(engine_start(f), 0);
 }
 
+/* Makes a file with mode 0444 and an old time beside the store, and says where. */
+static struct stat source_make(struct fixture *f, char path[TEMPDIR_SIZE + 8])
+{
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    struct stat st;
+    snprintf(path, TEMPDIR_SIZE + 8, "%s.source", f->dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    assert_int_equal(write(fd, "text", 4), 4);
+    assert_int_equal(fchmod(fd, 0444) | futimens(fd, times) | fstat(fd, &st), 0);
+    close(fd);
+    return st;
+}
+
+static struct stat value_stat(struct fixture *f, const char *path)
+{
+    struct stat st;
+    assert_int_equal(fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+    return st;
+}
+
+static const struct engine_commit at_2000 = {.mtime = {.tv_sec = 2000}, .sync = true};
+
+static void a_copied_file_gets_the_time_and_the_mode_of_a_value(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEMPDIR_SIZE + 8];
+    struct stat source = source_make(f, path);
+    engine_restart(f, (struct engine_fs_options){.file_perm = 0640, .exact_perm = true});
+    assert_int_equal(engine_import(f->engine, "k", 1, path, false, at_2000), 0);
+    struct stat value = value_stat(f, "k");
+    assert_true(value.st_ino != source.st_ino);
+    assert_int_equal(value.st_mtim.tv_sec, 2000);
+    assert_int_equal(value.st_mode & 07777, 0640);
+    assert_int_equal(unlink(path), 0);
+    assert_file(f, "k", "text");
+}
+
+static void a_shared_file_keeps_its_time_and_unless_modes_are_exact_its_mode(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEMPDIR_SIZE + 8];
+    struct stat source = source_make(f, path);
+    assert_int_equal(engine_import(f->engine, "k", 1, path, true, at_2000), 0);
+    struct stat value = value_stat(f, "k");
+    if (geteuid() == 0) /* others may not write to it, and so copy */
+        assert_int_equal(value.st_ino, source.st_ino);
+    if (value.st_ino == source.st_ino) {
+        assert_int_equal(value.st_mtim.tv_sec, 1000);
+        assert_int_equal(value.st_mode & 07777, 0444);
+    }
+    engine_restart(f, (struct engine_fs_options){.file_perm = 0640, .exact_perm = true});
+    assert_int_equal(engine_import(f->engine, "l", 1, path, true, at_2000), 0);
+    assert_int_equal(mode(f, "l"), 0640);
+    assert_int_equal(unlink(path), 0);
+    assert_file(f, "k", "text");
+}
+
+static void a_file_on_another_file_system_is_copied(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/dev/shm/diskv-test-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0)
+        skip();
+    assert_int_equal(write(fd, "far", 3), 3);
+    close(fd);
+    assert_int_equal(engine_import(f->engine, "k", 1, path, true, at_2000), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_file(f, "k", "far");
+    assert_int_equal(value_stat(f, "k").st_mtim.tv_sec, 2000);
+}
+
+static void a_value_that_is_filled_from_its_own_file_is_a_copy_of_it(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEMPDIR_SIZE + 8];
+    assert_int_equal(put(f, "k", "own"), 0);
+    struct stat before = value_stat(f, "k");
+    snprintf(path, sizeof path, "%s/k", f->dir);
+    assert_int_equal(engine_import(f->engine, "k", 1, path, true, at_2000), 0);
+    assert_true(value_stat(f, "k").st_ino != before.st_ino);
+    assert_file(f, "k", "own");
+}
+
+static void a_file_that_two_writers_share_leaves_nothing_in_tmp(void **state)
+{
+    struct fixture *f = *state;
+    char path[TEMPDIR_SIZE + 8];
+    struct engine_writer *w[2];
+    source_make(f, path);
+    for (size_t i = 0; i < array_len(w); i++) {
+        assert_int_equal(f->engine->ops->begin(f->engine, "k", 1, &w[i]), 0);
+        assert_int_equal(engine_fill_wait(w[i], path, true), 0);
+    }
+    for (size_t i = 0; i < array_len(w); i++)
+        assert_int_equal(engine_commit_wait(w[i], at_2000, NULL), 0);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_file(f, "k", "text");
+}
+
+static void clearing_refuses_where_foreign_files_lie_among_the_values(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "a/b/c", "1"), 0);
+    assert_int_equal(mkdirat(f->fd, "empty %zz", 0777), 0);
+    assert_int_equal(mkdirat(f->fd, "empty %zz/empty", 0777), 0);
+    static const char *const foreign[] = {"bad%zz", "a/b/bad%zz", "empty %zz/empty/k", "%value"};
+    for (size_t i = 0; i < array_len(foreign); i++) {
+        file_write(f, foreign[i], "");
+        assert_int_equal(engine_clear_wait(f->engine, false), DISKV_ECONFLICT);
+        assert_int_equal(unlinkat(f->fd, foreign[i], 0), 0);
+    }
+    assert_int_equal(symlinkat("a", f->fd, "link"), 0);
+    assert_int_equal(engine_clear_wait(f->engine, false), DISKV_ECONFLICT);
+    assert_value(f, "a/b/c", "1");
+    assert_int_equal(unlinkat(f->fd, "link", 0), 0);
+    assert_int_equal(engine_clear_wait(f->engine, false), 0);
+    assert_int_equal(entries(f, "."), 1);
+}
+
+/* Makes a directory in a directory in a directory, …, too deep for a path, with a file in the last.
+ */
+static void deep_make(int dir_fd, int depth)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < depth; i++) {
+        assert_int_equal(mkdirat(fd, "deep", 0777), 0);
+        int next_fd = openat(fd, "deep", O_RDONLY | O_DIRECTORY);
+        close(fd);
+        fd = next_fd;
+    }
+    close(openat(fd, "file", O_WRONLY | O_CREAT, 0666));
+    close(fd);
+}
+
+static void clearing_takes_foreign_files_along_but_follows_no_link(void **state)
+{
+    struct fixture *f = *state;
+    char outside[TEMPDIR_SIZE], path[TEMPDIR_SIZE + 8];
+    tempdir_new(outside);
+    snprintf(path, sizeof path, "%s/file", outside);
+    close(open(path, O_WRONLY | O_CREAT, 0666));
+    assert_int_equal(put(f, "a/b/c", "1"), 0);
+    assert_int_equal(mkfifoat(f->fd, "a/fifo", 0666), 0);
+    assert_int_equal(symlinkat(outside, f->fd, "a/b/link"), 0);
+    assert_int_equal(symlinkat(outside, f->fd, "link"), 0);
+    deep_make(f->fd, 900);
+    assert_int_equal(engine_clear_wait(f->engine, false), DISKV_ECONFLICT);
+    assert_int_equal(engine_clear_wait(f->engine, true), 0);
+    assert_int_equal(entries(f, "."), 1);
+    engine_stop(f);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+    assert_int_equal(engine_start(f), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    tempdir_remove(outside);
+}
+
+static void trees_of_any_depth_in_tmp_go_at_the_start(void **state)
+{
+    struct fixture *f = *state;
+    engine_stop(f);
+    int fd = openat(f->fd, ".diskv/tmp", O_RDONLY | O_DIRECTORY);
+    deep_make(fd, 900);
+    close(fd);
+    assert_int_equal(engine_start(f), 0);
+    assert_int_equal(entries(f, ".diskv/tmp"), 0);
+}
+
 static atomic_bool removing;
 
 static void *remove_directories(void *arg)
@@ -335,6 +393,11 @@ static void a_write_succeeds_while_another_program_removes_its_directories(void 
 
 int main(void)
 {
+    /* few descriptors do, however deep a tree is */
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 64;
+    setrlimit(RLIMIT_NOFILE, &limit);
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         CASE(each_value_is_one_plain_file),
@@ -348,6 +411,14 @@ int main(void)
         CASE(a_changed_directory_has_another_stamp),
         CASE(what_a_crash_left_in_tmp_goes_at_the_start),
         CASE(nothing_is_left_in_tmp),
+        CASE(a_copied_file_gets_the_time_and_the_mode_of_a_value),
+        CASE(a_shared_file_keeps_its_time_and_unless_modes_are_exact_its_mode),
+        CASE(a_file_on_another_file_system_is_copied),
+        CASE(a_value_that_is_filled_from_its_own_file_is_a_copy_of_it),
+        CASE(a_file_that_two_writers_share_leaves_nothing_in_tmp),
+        CASE(clearing_refuses_where_foreign_files_lie_among_the_values),
+        CASE(clearing_takes_foreign_files_along_but_follows_no_link),
+        CASE(trees_of_any_depth_in_tmp_go_at_the_start),
         CASE(a_write_succeeds_while_another_program_removes_its_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
