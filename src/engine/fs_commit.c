@@ -68,6 +68,14 @@ static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
     return *refused ? 0 : fs_slot_open(fs, path, true, dirs, slot);
 }
 
+/* True where the writer's file is the value already: then there is nothing to rename. */
+static bool is_same(const struct fs_writer *w, const struct fs_slot *slot)
+{
+    struct stat st;
+    return w->shared && slot->exists && !sys_stat(w->fd, "", &st) &&
+           st.st_dev == slot->stat.st_dev && st.st_ino == slot->stat.st_ino;
+}
+
 /* One try to give the value its name. -ENOENT: look again. */
 static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
                       struct fs_dirs *dirs, int *refused)
@@ -84,7 +92,8 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
         fs_slot_close(&slot);
         return rc == -EISDIR ? -ENOENT : rc;
     }
-    if (w->shared) /* where both were names of one file, nothing was renamed */
+    c->same = is_same(w, &slot);
+    if (c->same)
         sys_unlinkat(fs->tmp_fd, w->name, 0);
     c->created = !slot.exists;
     fs_dirs_add(dirs, slot.fd);

@@ -249,6 +249,7 @@ static void memory_commit(struct engine_commit *c)
     if (!rc)
         rc = value_put(m, v, at, exists);
     c->created = !exists;
+    c->same = false;
     if (!rc)
         w->value = NULL;
     memory_abort(&w->writer);
