@@ -123,6 +123,7 @@ static int output_make(struct decoding *d)
     const char *from = d->io.out;
     int rc = d->decoder->ops->decode(d->decoder, &d->io, d->file_ended);
     if (rc == DISKV_EAGAIN) {
+        *d->got = 0;
         decoder_place(d);
         return ++d->tries < TRIES_MAX ? 0 : DISKV_EDECODE;
     }
