@@ -3,7 +3,7 @@
 #include "util.h"
 
 #include <inttypes.h>
-#include <jansson.h>
+#include <stdio.h>
 #include <xxhash.h>
 
 bool type_valid(const char *type)
@@ -62,26 +62,26 @@ static bool hash_parse(const char *hex, uint8_t hash[static RECORD_HASH_LEN])
     return len == (size_t)2 * RECORD_HASH_LEN;
 }
 
-/* Takes a record apart; false where it is none. Where nothing is said of a codec there is none. */
+/* Takes a record apart; false where it is none that record_format writes. Needs no memory: without
+ * its record a value would be taken for something else. */
 static bool record_parse(const char *text, struct record *out)
 {
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    const char *hex, *codec = "";
-    json_int_t size, mtime, length = -1;
-    bool valid = root &&
-                 json_unpack(root, "{s:s, s:I, s:I, s?s, s?I}", "xxh3", &hex, "size", &size,
-                             "mtime", &mtime, "codec", &codec, "length", &length) == 0 &&
-                 size >= 0 && mtime >= 0 && strlen(codec) < sizeof out->codec &&
-                 (!*codec || length >= 0) && hash_parse(hex, out->hash);
-    if (valid) {
-        out->size = (uint64_t)size;
-        out->mtime = (struct timespec){.tv_sec = mtime / 1000000000, .tv_nsec = mtime % 1000000000};
-        out->length = *codec ? (uint64_t)length : out->size;
-        snprintf(out->codec, sizeof out->codec, "%s", codec);
-    }
-    json_decref(root);
-    return valid;
+    char hash[2 * RECORD_HASH_LEN + 1], again[ENGINE_RECORD_MAX + 1];
+    int64_t mtime;
+    *out = (struct record){0};
+    int n = sscanf(text,
+                   "{\"xxh3\":\"%32[0-9a-f]\",\"size\":%" SCNu64 ",\"mtime\":%" SCNd64
+                   ",\"codec\":\"%15[a-z0-9-]\",\"length\":%" SCNu64,
+                   hash, &out->size, &mtime, out->codec, &out->length);
+    if (n < 3 || mtime < 0 || !hash_parse(hash, out->hash))
+        return false;
+    out->mtime = (struct timespec){.tv_sec = mtime / 1000000000, .tv_nsec = mtime % 1000000000};
+    if (!*out->codec)
+        out->length = out->size;
+    return record_format(out, again, sizeof again) == 0 && strcmp(text, again) == 0;
 }
+
+_Static_assert(RECORD_HASH_LEN == 16 && CODEC_NAME_SIZE == 16, "widths in record_parse");
 
 /* Reads the record of the value as it is. */
 static bool record_of(const struct engine_info *from, struct record *out)
