@@ -107,8 +107,8 @@ struct diskv_coding {
  * called by any number of threads at once, those of one encoder or decoder by one at a time. They
  * return 0 or one of diskv's errors. In Go: Compression. */
 struct diskv_codec {
-    const char *name; /* told from others by it; kept with each value, at most 15 characters of a-z,
-                       * 0-9 and `-` */
+    const char *name; /* kept with each value: at most 15 characters of a-z, 0-9 and `-`, none that
+                       * is built in */
     void *ctx;        /* theirs, must live as long as the store, as must this struct */
     int (*encoder_new)(void *ctx, void **encoder);
     int (*decoder_new)(void *ctx, void **decoder);

@@ -247,7 +247,7 @@ static const struct codec_ops user_ops = {
 static bool name_valid(const char *name)
 {
     size_t len = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    return len > 0 && len < CODEC_NAME_SIZE && !name[len] && strcmp(name, "none") != 0;
+    return len > 0 && len < CODEC_NAME_SIZE && !name[len] && !diskv_codec_valid(name);
 }
 
 int codec_user(const struct diskv_codec *user, struct codec **out)

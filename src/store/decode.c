@@ -87,7 +87,8 @@ static int decoder_prepare(struct decoding *d)
     if (d->decoder)
         return 0;
     char points[ENGINE_POINTS_MAX];
-    int n = d->reader->engine->ops->points(d->reader, points);
+    /* Where the size is not known there is no record that fits the file, nor do its points. */
+    int n = d->size == DISKV_SIZE_UNKNOWN ? 0 : d->reader->engine->ops->points(d->reader, points);
     return d->codec->ops->decoder_new(d->codec, d->reader->info.size, points, n > 0 ? (size_t)n : 0,
                                       &d->decoder);
 }
