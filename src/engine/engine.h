@@ -211,11 +211,11 @@ struct engine_fs_options {
     struct workers *workers;       /* run what waits */
     unsigned file_perm, path_perm; /* modes of what is made for values */
     bool exact_perm;               /* the umask is not taken from them */
-    const char *temp_dir;          /* or NULL */
+    const char *temp_dir;          /* of the same file system, not below `dir_fd`; or NULL */
 };
 
 /* Plain files below directory `dir_fd` (copied), where the layout says. Layout and workers outlive
- * the engine. */
+ * the engine. EINVAL for a temp_dir that will not do, with a line in the log. */
 int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct engine **out);
 
 #endif

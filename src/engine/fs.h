@@ -23,7 +23,7 @@ struct fs {
     int tmp_fd; /* DIR/.diskv/tmp, or in a directory of the user's */
     mode_t file_perm, path_perm;
     bool exact_perm;
-    bool unsynced; /* names may have changed that no sync has seen; for the committer thread */
+    bool unsynced; /* there may be directories that no sync has seen; for the committer thread */
     struct workers *workers;   /* not ours */
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */
@@ -64,7 +64,7 @@ int fs_empty(struct fs *fs, int dir_fd);
 
 struct fs_dirs {
     struct fs *fs;
-    bool sync; /* the changes being made are to be durable: else they are only noted in `fs` */
+    bool sync; /* the changes being made are to be durable: else nothing is kept */
     int rc;    /* the first error of a sync */
     size_t count;
     struct {

@@ -12,7 +12,7 @@ static void dirs_fail(struct fs_dirs *dirs, int rc)
 }
 
 /* A sync of a directory does not sync the name it has in another: where that may not be on stable
- * storage, because it was not to be, nothing less than the file system will do. */
+ * storage, because it was not to be, nothing less than a sync of the file system will do. */
 static void dirs_flush(struct fs_dirs *dirs)
 {
     bool needed = dirs->count && dirs->fs->unsynced;
@@ -38,7 +38,6 @@ void fs_dirs_add(struct fs_dirs *dirs, int fd)
     if (rc)
         dirs_fail(dirs, rc);
     if (rc || !dirs->sync) {
-        dirs->fs->unsynced = true;
         close(fd);
         return;
     }

@@ -111,6 +111,7 @@ static int dirs_make(struct fs *fs, char *path, struct fs_dirs *dirs)
             *end++ = '\0';
         bool changed = false;
         int next_fd = dir_make(fs, fd, name, &changed);
+        fs->unsynced |= changed && !dirs->sync;
         if (changed)
             fs_dirs_add(dirs, fd);
         else

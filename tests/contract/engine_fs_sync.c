@@ -132,6 +132,14 @@ static void a_durable_write_into_a_directory_that_was_not_synced_syncs_the_file_
     assert_syncs(2, 0);
 }
 
+static void a_durable_write_beside_one_that_is_not_syncs_no_more_than_its_own(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "d/e/1", false), 0);
+    assert_int_equal(put(f, "d/e/2", true), 0);
+    assert_syncs(2, 0);
+}
+
 static void the_first_durable_write_syncs_what_an_earlier_process_did_not(void **state)
 {
     assert_int_equal(put(*state, "k", true), 0);
@@ -174,6 +182,7 @@ int main(void)
         CASE(setup, changes_that_need_not_be_durable_sync_nothing),
         CASE(setup, a_value_that_becomes_a_directory_stays_durable),
         CASE(setup, a_durable_write_into_a_directory_that_was_not_synced_syncs_the_file_system),
+        CASE(setup, a_durable_write_beside_one_that_is_not_syncs_no_more_than_its_own),
         CASE(setup_new, the_first_durable_write_syncs_what_an_earlier_process_did_not),
         CASE(setup, durable_writes_among_others_are_synced_with_the_directories_those_make),
     };
