@@ -465,7 +465,7 @@ static void a_compressed_value_is_cached_as_it_is_read(void **state)
 /* --- Many at once --- */
 
 #define READERS  3
-#define VERSIONS 3000
+#define VERSIONS 1000
 
 struct race {
     const struct fixture *f;
