@@ -405,6 +405,7 @@ static void a_value_moved_onto_itself_by_another_name_stays(void **state)
     assert_int_equal(import(f, "k", f->source, true), 0);
     assert_value(f->store, "k", "hello");
     assert_true(file_exists(path));
+    assert_false(file_exists(f->source));
     assert_nothing_left_in_tmp(f->dir);
 }
 
