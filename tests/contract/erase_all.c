@@ -78,12 +78,12 @@ static void everything_is_gone_at_once(void **state)
     diskv_stats(f->store, &before);
     put_some(f->store);
     assert_int_equal(diskv_erase_all(f->store, false), 0);
-    assert_walk(f->store, "", "");
-    assert_int_equal(store_has(f->store, "a"), 0);
-    assert_int_equal(store_has(f->store, "a/b/c"), 0);
     diskv_stats(f->store, &stats);
     assert_int_equal(stats.keys, 0);
     assert_int_equal(stats.cache_bytes, before.cache_bytes);
+    assert_walk(f->store, "", "");
+    assert_int_equal(store_has(f->store, "a"), 0);
+    assert_int_equal(store_has(f->store, "a/b/c"), 0);
 }
 
 static void a_store_is_used_on_after_everything_went(void **state)

@@ -416,8 +416,10 @@ static void the_file_of_another_key_is_moved_and_that_key_is_gone(void **state)
     path_join(path, f->dir, "d/from");
     assert_int_equal(store_put(f->store, "d/from", "hello"), 0);
     assert_value(f->store, "d/from", "hello");
+    struct diskv_info before = store_stat(f->store, "d/from");
     assert_int_equal(import(f, "d/to", path, true), 0);
     assert_value(f->store, "d/to", "hello");
+    assert_string_equal(store_stat(f->store, "d/to").etag, before.etag);
     assert_int_equal(store_has(f->store, "d/from"), 0);
     assert_walk(f->store, "", "d/to");
 }
