@@ -242,6 +242,39 @@ static void a_reader_of_a_damaged_value_gives_no_wrong_bytes(void **state)
     free(text.data);
 }
 
+/* Changes the length that the record gives by `by`, and nothing else. */
+static void record_lie(const char *dir, const char *name, long by)
+{
+    char path[PATH_SIZE], record[2048], lie[2100];
+    static const char field[] = "\"length\":";
+    path_of(path, dir, name);
+    ssize_t n = getxattr(path, RECORD, record, sizeof record - 1);
+    assert_in_range(n, 1, sizeof record - 1);
+    record[n] = '\0';
+    char *at = strstr(record, field), *rest;
+    assert_non_null(at);
+    long length = strtol(at + strlen(field), &rest, 10);
+    int len = snprintf(lie, sizeof lie, "%.*s%s%ld%s", (int)(at - record), record, field,
+                       length + by, rest);
+    assert_int_equal(setxattr(path, RECORD, lie, (size_t)len, 0), 0);
+}
+
+static void a_value_of_another_length_than_its_record_says_is_an_error(void **state)
+{
+    static const long lies[] = {-1, 1, -1999, 1000000};
+    struct bytes text = text_new(2000), value;
+    diskv *store = open_compressing(*state, "gzip");
+    assert_int_equal(put(store, "text", &text), 0);
+    for (size_t i = 0; i < COUNT(lies); i++) {
+        record_lie(*state, "text", lies[i]);
+        assert_int_equal(get(store, "text", &value), DISKV_EDECODE);
+        record_lie(*state, "text", -lies[i]);
+        assert_value(store, "text", &text);
+    }
+    diskv_close(store);
+    free(text.data);
+}
+
 /* --- A user's codec --- */
 
 /* How a codec goes wrong. */
@@ -496,6 +529,7 @@ int main(void)
         CASE(a_byte_that_decayed_is_an_error_and_never_another_value),
         CASE(a_file_that_was_cut_short_is_an_error),
         CASE(a_reader_of_a_damaged_value_gives_no_wrong_bytes),
+        CASE(a_value_of_another_length_than_its_record_says_is_an_error),
         CASE(a_user_s_codec_decides_what_lies_in_the_file),
         CASE(without_the_user_s_codec_its_values_are_errors_and_others_are_read),
         CASE(a_user_s_codec_tells_which_foreign_files_are_its_own),
