@@ -93,10 +93,12 @@ static bool start_leads_below(const struct layout *layout, const char *start, si
 }
 
 /* The groups and, where it is cut, the file name each give the beginning of the key: the longer
- * of them says all that is known of it. */
+ * of them says all that is known of it. A directory of a key's own path may hold its value. */
 static bool split_has_dir(const struct layout *layout, const char *dir)
 {
-    if (!*dir)
+    char key[DISKV_KEY_MAX + 1];
+    size_t key_len;
+    if (!*dir || split_to_key(layout, dir, key, &key_len) == 0)
         return true;
     char joined[LAYOUT_PATH_SIZE], groups[DISKV_KEY_MAX], start[DISKV_KEY_MAX];
     size_t len = strlen(dir), begin = cut_begin(dir, len), joined_len = 0, groups_len, start_len;

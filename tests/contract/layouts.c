@@ -245,6 +245,24 @@ static void files_that_are_gone_are_gone_from_the_index(void **state)
     diskv_close(store);
 }
 
+static void a_value_in_a_directory_that_others_made_is_listed(void **state)
+{
+    static const struct diskv_options flat = {.sync = DISKV_SYNC_NONE, .layout = "flat"};
+    char path[TEMPDIR_SIZE + 16];
+    snprintf(path, sizeof path, "%s/foo", (char *)*state);
+    assert_int_equal(mkdir(path, 0777), 0);
+    for (int start = 0; start < 2; start++) {
+        diskv *store = open_store(*state, &flat);
+        if (start == 0)
+            assert_int_equal(put(store, "foo", "1"), 0);
+        assert_file(store, "foo", *state, "foo/%value");
+        assert_keys(store, "foo\n");
+        diskv_close(store);
+        snprintf(path, sizeof path, "rm -r '%s/.diskv'", (char *)*state);
+        assert_int_equal(system(path), 0);
+    }
+}
+
 static void another_layout_has_another_index(void **state)
 {
     static const struct diskv_options path = {.sync = DISKV_SYNC_NONE};
@@ -290,6 +308,7 @@ int main(void)
         CASE(what_is_written_lies_where_the_function_says),
         CASE(a_key_that_would_be_lost_is_an_error_at_the_write),
         CASE(files_that_are_gone_are_gone_from_the_index),
+        CASE(a_value_in_a_directory_that_others_made_is_listed),
         CASE(another_layout_has_another_index),
         CASE(a_layout_that_is_none_is_refused),
     };
