@@ -7,6 +7,10 @@
 #define ARENA_SIZE (64u << 10) /* more than the state and window of an inflate */
 #define PLAIN_SIZE (4u << 10)
 
+/* In a gzip member's header (RFC 1952, section 2.3.1). */
+#define FLAGS          3
+#define FLAGS_RESERVED 0xE0
+
 /* Memory that cannot fail, as the answer must not depend on how much of it there is. */
 struct arena {
     size_t used;
@@ -57,11 +61,13 @@ bool deflate_recognises(const struct codec *base, const void *head, size_t len)
     bool is_gzip = deflate_is_gzip(codec);
     if (is_gzip && (len < sizeof gzip || memcmp(head, gzip, sizeof gzip) != 0))
         return false;
+    if (is_gzip)
+        return len > FLAGS && !(((const uint8_t *)head)[FLAGS] & FLAGS_RESERVED);
     bool whole = len < CODEC_HEAD_MAX;
     int rc = inflate_head(codec, head, len < CODEC_HEAD_MAX ? len : CODEC_HEAD_MAX);
     if (rc == Z_STREAM_END)
         return true;
     /* A text can begin with the two bytes of zlib's header, so that a short one must be complete.
      */
-    return rc == Z_BUF_ERROR && (is_gzip || !whole);
+    return rc == Z_BUF_ERROR && !whole;
 }
