@@ -37,7 +37,7 @@ struct timespec fs_now(void)
 
 int64_t fs_nanoseconds(struct timespec t)
 {
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return (int64_t)((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
 }
 
 bool fs_settled(struct timespec changed, struct timespec looked)
@@ -228,7 +228,8 @@ int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_in
     int fd = value_open(op_fs(engine), key, len, false, &st);
     if (fd < 0)
         return error_from_errno(-fd);
-    fs_info(fd, &st, looked, out);
+    if (out)
+        fs_info(fd, &st, looked, out);
     close(fd);
     return 0;
 }

@@ -32,9 +32,10 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
     hash_to_tag(XXH3_128bits(bytes, RECORD_HASH_LEN + len), etag);
 }
 
+/* Wraps around in the year 2262, which a file may say it is from. */
 static int64_t nanoseconds(struct timespec t)
 {
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return (int64_t)((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
 }
 
 int record_format(const struct record *record, char *out, size_t size)
