@@ -186,7 +186,7 @@ struct engine_ops {
     int (*identify)(struct engine *engine, const char *key, size_t len,
                     uint8_t ident[static ENGINE_IDENT_LEN]);
 
-    /* What is known of a value now. */
+    /* What is known of a value now; `out` may be NULL, to learn that there is one. */
     int (*stat)(struct engine *engine, const char *key, size_t len, struct engine_info *out);
 
     /* Says where a key's value may lie: in the place whose name it writes to `place`

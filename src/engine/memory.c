@@ -303,7 +303,7 @@ static int memory_stat(struct engine *engine, const char *key, size_t len, struc
     size_t at;
     pthread_mutex_lock(&m->lock);
     bool found = value_find(m, key, len, &at);
-    if (found)
+    if (found && out)
         *out = m->values[at]->info;
     pthread_mutex_unlock(&m->lock);
     return found ? 0 : DISKV_ENOTFOUND;

@@ -84,7 +84,8 @@ int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out
 
 int diskv_has(diskv *store, const char *key, size_t len)
 {
-    struct diskv_info info;
-    int rc = diskv_stat(store, key, len, &info);
+    if (!diskv_key_valid(key, len))
+        return DISKV_EKEY;
+    int rc = store->engine->ops->stat(store->engine, key, len, NULL);
     return rc == DISKV_ENOTFOUND ? 0 : rc ? rc : 1;
 }
