@@ -2,25 +2,29 @@
 from diskvtest import main, test
 from tree import build_dir, copy_of_tree, must, run
 
-LAYERS = ["util", "layout", "index", "engine", "store", "http", "cli"]
+LAYERS = ["util", "layout", "index", "codec", "cache", "engine", "store", "http", "cli"]
 MAY_CALL = {
     "util": [],
     "layout": ["util"],
     "index": ["util"],
+    "codec": ["util"],
+    "cache": ["util"],
     "engine": ["util", "layout"],
-    "store": ["util", "index", "engine"],
+    "store": ["util", "layout", "index", "codec", "cache", "engine"],
     "http": ["util"],
     "cli": ["util", "http"],
 }
 # Above libdiskv, which is made of the layers up to store, there is nothing beneath but diskv.h and util.
 OUT_OF_REACH = {
-    "util": ["layout", "index", "engine", "store", "http", "cli"],
-    "layout": ["index", "engine", "store", "http", "cli"],
-    "index": ["layout", "engine", "store", "http", "cli"],
-    "engine": ["index", "store", "http", "cli"],
+    "util": ["layout", "index", "codec", "cache", "engine", "store", "http", "cli"],
+    "layout": ["index", "codec", "cache", "engine", "store", "http", "cli"],
+    "index": ["layout", "codec", "cache", "engine", "store", "http", "cli"],
+    "codec": ["layout", "index", "cache", "engine", "store", "http", "cli"],
+    "cache": ["layout", "index", "codec", "engine", "store", "http", "cli"],
+    "engine": ["index", "codec", "cache", "store", "http", "cli"],
     "store": ["http", "cli"],
-    "http": ["layout", "index", "engine", "store", "cli"],
-    "cli": ["layout", "index", "engine", "store"],
+    "http": ["layout", "index", "codec", "cache", "engine", "store", "cli"],
+    "cli": ["layout", "index", "codec", "cache", "engine", "store"],
 }
 
 
