@@ -286,7 +286,7 @@ static void a_walk_of_many_pages_meets_every_key_once(void **state)
     struct fixture *f = *state;
     diskv_iter *iter;
     const struct diskv_item *item;
-    char key[16];
+    char key[32];
     for (size_t i = 0; i < KEYS; i++) {
         snprintf(key, sizeof key, "k%04zu", (i * 7) % KEYS);
         put_words(f->store, key);
