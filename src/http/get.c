@@ -1,14 +1,19 @@
 #include "answer.h"
 #include "body.h"
 #include "handlers.h"
+#include "header.h"
 #include "open.h"
 #include "precondition.h"
+#include "range.h"
+#include <inttypes.h>
 
 #define SMALL_BYTES (64 * 1024) /* at most, values go out in one piece with their headers */
 
 struct get {
     struct precondition precondition;
     struct opening opening;
+    const char *range;    /* the Range header, NULL where there is none or it means nothing */
+    const char *if_range; /* likewise */
 };
 
 static void get_begin(struct request *r)
@@ -17,13 +22,16 @@ static void get_begin(struct request *r)
 
     if (!request_read_key(r))
         return;
+    if (!r->is_head && header_once(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) &&
+        !header_once(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range))
+        g->range = NULL;
     if (precondition_read(r->mhd, &g->precondition) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST,
                        "If-Match and If-None-Match take * or a list of quoted entity tags");
 }
 
 /* A value that is small and in memory, as one answer; false where it has to be streamed. */
-static bool answer_whole(diskv_reader *reader, struct answer *out)
+static bool answer_small(diskv_reader *reader, struct answer *out)
 {
     uint64_t size = diskv_reader_info(reader)->size;
     struct MHD_Response *response;
@@ -47,13 +55,22 @@ static bool answer_whole(diskv_reader *reader, struct answer *out)
     return true;
 }
 
-/* The value as an answer that streams; its size shows even where no body goes out. */
-static struct answer take_body(struct request *r, struct get *g)
+/* The reader, for an answer that takes it over. */
+static diskv_reader *reader_steal(struct get *g)
 {
-    struct answer a = body_answer(r, g->opening.reader);
+    diskv_reader *reader = g->opening.reader;
 
     g->opening.reader = NULL;
-    return a;
+    return reader;
+}
+
+static void add_headers(struct answer *a, const struct diskv_info *info, const char *type)
+{
+    answer_validators(a, info);
+    answer_header(a, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    answer_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES,
+                  info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
+    answer_header(a, "X-Content-Type-Options", "nosniff");
 }
 
 static enum MHD_Result answer_value(struct request *r, struct get *g)
@@ -61,20 +78,71 @@ static enum MHD_Result answer_value(struct request *r, struct get *g)
     struct diskv_info info = *diskv_reader_info(g->opening.reader);
     struct answer a;
 
-    if (r->is_head || !answer_whole(g->opening.reader, &a))
-        a = take_body(r, g);
-    answer_validators(&a, &info);
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, answer_type(&info));
-    answer_header(&a, MHD_HTTP_HEADER_ACCEPT_RANGES, "none");
-    answer_header(&a, "X-Content-Type-Options", "nosniff");
+    /* Where no body goes out its size shows all the same. */
+    if (r->is_head || !answer_small(g->opening.reader, &a))
+        a = body_whole(r, reader_steal(g));
+    add_headers(&a, &info, answer_type(&info));
     return answer_send(r, MHD_HTTP_OK, &a);
+}
+
+static enum MHD_Result answer_parts(struct request *r, struct get *g, const struct range *ranges,
+                                    size_t count)
+{
+    struct diskv_info info = *diskv_reader_info(g->opening.reader);
+    char multipart[BODY_TYPE_SIZE], range[BODY_RANGE_SIZE];
+    struct answer a = body_parts(r, reader_steal(g), ranges, count, answer_type(&info), multipart);
+
+    add_headers(&a, &info, multipart[0] != '\0' ? multipart : answer_type(&info));
+    if (count == 1) {
+        body_print_range(&ranges[0], info.size, range);
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    }
+    return answer_send(r, MHD_HTTP_PARTIAL_CONTENT, &a);
+}
+
+static enum MHD_Result answer_unsatisfiable(struct request *r, uint64_t size)
+{
+    const struct problem problem = {.status = MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                                    .detail = "none of the ranges lies in the value"};
+    char range[BODY_RANGE_SIZE];
+    struct buf text = {0};
+    struct answer a;
+
+    if (problem_body(&problem, &text) != 0) {
+        buf_free(&text);
+        return request_fail_rc(r, DISKV_ENOMEM);
+    }
+    a = answer_buf(&text, PROBLEM_TYPE);
+    snprintf(range, sizeof(range), "bytes */%" PRIu64, size);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    answer_header(&a, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+    return answer_send(r, problem.status, &a);
+}
+
+static enum MHD_Result answer_range_or_value(struct request *r, struct get *g)
+{
+    const struct diskv_info *info = diskv_reader_info(g->opening.reader);
+    struct range ranges[RANGES_MAX];
+    size_t count;
+
+    if (g->range == NULL || info->size == DISKV_SIZE_UNKNOWN ||
+        (g->if_range != NULL && !precondition_if_range(g->if_range, info)))
+        return answer_value(r, g);
+    switch (range_parse(g->range, info->size, ranges, &count)) {
+    case RANGE_PARTS:
+        return answer_parts(r, g, ranges, count);
+    case RANGE_UNSATISFIABLE:
+        return answer_unsatisfiable(r, info->size);
+    default:
+        return answer_value(r, g);
+    }
 }
 
 /* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
 static enum MHD_Result answer_not_modified(struct request *r, struct get *g)
 {
     struct diskv_info info = *diskv_reader_info(g->opening.reader);
-    struct answer a = take_body(r, g);
+    struct answer a = body_whole(r, reader_steal(g));
 
     answer_validators(&a, &info);
     return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
@@ -95,7 +163,7 @@ static enum MHD_Result get_end(struct request *r)
     case MHD_HTTP_PRECONDITION_FAILED:
         return request_fail_rc(r, DISKV_EPRECONDITION);
     default:
-        return answer_value(r, g);
+        return answer_range_or_value(r, g);
     }
 }
 

@@ -1,28 +1,6 @@
 #include "precondition.h"
-#include "buf.h"
 #include "date.h"
-#include <strings.h>
-
-struct gathering {
-    const char *name;
-    struct buf list;
-    int rc;
-};
-
-static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *name,
-                              const char *value)
-{
-    struct gathering *g = cls;
-
-    (void)kind;
-    if (strcasecmp(name, g->name) != 0)
-        return MHD_YES;
-    if (g->list.len > 0)
-        g->rc = buf_add_str(&g->list, ",");
-    if (g->rc == 0)
-        g->rc = buf_add_str(&g->list, value != NULL ? value : "");
-    return g->rc == 0 ? MHD_YES : MHD_NO;
-}
+#include "header.h"
 
 /* Takes the next entity tag off a list: 1 with its opaque part, 0 at the end, EINVAL. */
 static int next_tag(const char **list, bool *weak, const char **tag, size_t *len)
@@ -59,23 +37,16 @@ static bool is_any(const char *list)
     return list[blank] == '*' && list[blank + 1 + strspn(list + blank + 1, " \t")] == '\0';
 }
 
-/* Joins the header's lines into one list (RFC 9110, section 5.3) and checks it. */
+/* Reads a list and checks it. */
 static int read_list(struct MHD_Connection *connection, const char *name, char **out)
 {
-    struct gathering g = {.name = name};
     const char *list, *tag;
     size_t len, tags = 0;
     bool weak;
-    int found;
+    int found, rc = header_joined(connection, name, out);
 
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, gather, &g);
-    if (g.rc != 0) {
-        buf_free(&g.list);
-        return g.rc;
-    }
-    *out = buf_steal(&g.list);
-    if (*out == NULL || is_any(*out))
-        return 0;
+    if (rc != 0 || *out == NULL || is_any(*out))
+        return rc;
     list = *out;
     while ((found = next_tag(&list, &weak, &tag, &len)) == 1)
         tags++;
@@ -117,21 +88,33 @@ bool precondition_is_empty(const struct precondition *p)
            !p->has_unmodified_since;
 }
 
-/* Our tags are all strong: the strong comparison leaves out the list's weak ones, the weak one
- * takes them as well. */
-static bool matches(const char *list, bool strong, const struct diskv_info *current)
+/* True for the tag of the value, also as a proxy hands it on that compresses: it appends `-gzip`
+ * (Apache) or puts `W/` in front (nginx). We give no weak tags ourselves, so that both can only
+ * mean this value, and an `If-Match` with one would never match (RFC 9110, section 13.1.1) through
+ * such a proxy. */
+static bool is_tag_of(const char *tag, size_t len, const struct diskv_info *info)
 {
-    size_t etag_len, len;
+    static const char suffix[] = "-gzip";
+    size_t etag_len = strlen(info->etag);
+
+    if (len < etag_len || memcmp(tag, info->etag, etag_len) != 0)
+        return false;
+    return len == etag_len || (len == etag_len + sizeof(suffix) - 1 &&
+                               memcmp(tag + etag_len, suffix, sizeof(suffix) - 1) == 0);
+}
+
+static bool matches(const char *list, const struct diskv_info *current)
+{
     const char *tag;
+    size_t len;
     bool weak;
 
     if (current == NULL)
         return false;
     if (is_any(list))
         return true;
-    etag_len = strlen(current->etag);
     while (next_tag(&list, &weak, &tag, &len) == 1) {
-        if (len == etag_len && memcmp(tag, current->etag, len) == 0 && !(strong && weak))
+        if (is_tag_of(tag, len, current))
             return true;
     }
     return false;
@@ -141,14 +124,14 @@ unsigned precondition_check(const struct precondition *p, bool safe,
                             const struct diskv_info *current)
 {
     if (p->if_match != NULL) {
-        if (!matches(p->if_match, true, current))
+        if (!matches(p->if_match, current))
             return MHD_HTTP_PRECONDITION_FAILED;
     } else if (p->has_unmodified_since && current != NULL &&
                current->modified.tv_sec > p->unmodified_since) {
         return MHD_HTTP_PRECONDITION_FAILED;
     }
     if (p->if_none_match != NULL) {
-        if (matches(p->if_none_match, false, current))
+        if (matches(p->if_none_match, current))
             return safe ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_PRECONDITION_FAILED;
     } else if (safe && p->has_modified_since && current != NULL &&
                current->modified.tv_sec <= p->modified_since) {
@@ -160,4 +143,18 @@ unsigned precondition_check(const struct precondition *p, bool safe,
 int precondition_guard(void *ctx, const struct diskv_info *current)
 {
     return precondition_check(ctx, false, current) == 0 ? 0 : DISKV_EPRECONDITION;
+}
+
+bool precondition_if_range(const char *value, const struct diskv_info *current)
+{
+    const char *tag;
+    size_t len;
+    bool weak;
+    time_t date;
+
+    if (*value != '"')
+        return date_parse(value, &date) && date == current->modified.tv_sec &&
+               time(NULL) - date > 1;
+    return next_tag(&value, &weak, &tag, &len) == 1 && *value == '\0' &&
+           is_tag_of(tag, len, current) && len == strlen(current->etag);
 }

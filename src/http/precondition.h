@@ -27,7 +27,11 @@ bool precondition_is_empty(const struct precondition *p);
 unsigned precondition_check(const struct precondition *p, bool safe,
                             const struct diskv_info *current);
 
-/* The same for a change, as a diskv_guard with a struct precondition as its ctx. */
+/* True where an If-Range of this value lets a Range through (section 13.1.5): the value's tag, or
+ * the second it was last changed in, if that is over. */
+bool precondition_if_range(const char *value, const struct diskv_info *current);
+
+/* precondition_check for a change, as a diskv_guard with a struct precondition as its ctx. */
 int precondition_guard(void *ctx, const struct diskv_info *current);
 
 #endif

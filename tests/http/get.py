@@ -129,15 +129,6 @@ def conditions_in_several_header_lines_are_one_list():
 
 
 @test
-def a_range_is_not_promised_and_all_is_sent():
-    with Server() as s:
-        put(s, "a", b"hello")
-        answer = curl("-r", "1-2", s.url + "/keys/a")
-        assert (answer.status, answer.body) == (200, b"hello")
-        assert answer.headers["accept-ranges"] == "none"
-
-
-@test
 def pipelined_requests_are_answered_in_order():
     with Server() as s:
         for i in range(5):
