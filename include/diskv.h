@@ -27,6 +27,7 @@ extern "C" {
 #define DISKV_KEY_MAX  1000  /* bytes of a key */
 #define DISKV_ETAG_MAX 32    /* bytes of an entity tag, without its quotes */
 #define DISKV_TYPE_MAX 255   /* bytes of a media type */
+#define DISKV_META_MAX 2048  /* bytes of all that is kept beside a value, with its frame of JSON */
 #define DISKV_LIST_MAX 10000 /* items of a page */
 
 #define DISKV_SIZE_UNKNOWN UINT64_MAX /* of a value that another program compressed */
@@ -227,9 +228,19 @@ struct diskv_info {
  * than once, on any thread: it must not wait and must not call the store. */
 typedef int diskv_guard(void *ctx, const struct diskv_info *current);
 
-/* What a writer is to store beside the bytes. Copied. */
+/* A field that is kept with a value: what the name and the value mean is the caller's business. The
+ * name is of a-z, 0-9 and `-`, at most 64 bytes; the value is UTF-8 without control characters. */
+struct diskv_field {
+    const char *name;
+    const char *value;
+};
+
+/* What a writer is to store beside the bytes. Copied. Errors: EINVAL for a type or a field that is
+ * not as it must be, EMETADATA where they have no room. */
 struct diskv_write_options {
-    const char *type;   /* media type, or NULL */
+    const char *type;                 /* media type, or NULL */
+    const struct diskv_field *fields; /* no name twice */
+    size_t field_count;
     diskv_guard *guard; /* or NULL */
     void *guard_ctx;    /* must live as long as the writer */
     uint64_t size_hint; /* expected size, 0 where unknown: sizes the buffer */
@@ -293,6 +304,10 @@ int diskv_reader_open_wait(diskv *store, const char *key, size_t len, enum diskv
 /* What the value is; lives as long as the reader. */
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
 
+/* The fields kept with the value, in the order of their names: false where there is none at
+ * `index`, from 0. What `*out` points to lives as long as the reader. */
+bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out);
+
 /* Reads up to `len` bytes at `offset` if they are in memory: a count, 0 at the end, EAGAIN.
  * EDECODE. */
 int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint64_t offset);
@@ -348,6 +363,19 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
 /* diskv_erase, waiting. In Go: Erase. */
 int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *guard,
                      void *guard_ctx);
+
+/* --- What is kept beside a value --- */
+
+/* Puts the type and the fields of `options`, which is copied, in place of those that `key` has, in
+ * one step; the bytes and the time of their last change stay, the ETag changes. `*out`, which may
+ * be NULL, is set when `done` gets 0. The guard is not asked where there is no value: ENOTFOUND. */
+void diskv_annotate(diskv *store, const char *key, size_t len,
+                    const struct diskv_write_options *options, struct diskv_info *out,
+                    diskv_done *done, void *ctx);
+
+/* diskv_annotate, waiting. */
+int diskv_annotate_wait(diskv *store, const char *key, size_t len,
+                        const struct diskv_write_options *options, struct diskv_info *out);
 
 /* --- Listing --- */
 

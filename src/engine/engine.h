@@ -115,6 +115,20 @@ struct engine_erase {
     void *guard_ctx;
 };
 
+struct engine_annotate {
+    struct engine_op op;
+    const char *key;
+    size_t len;
+    engine_guard
+        *guard; /* sets what follows from the value as it is; not asked where there is none */
+    void *guard_ctx;
+    const char *between;     /* the record until the type is changed; NULL where it is not */
+    const char *type;        /* as in a commit */
+    const char *record;      /* but where it cannot be kept: ENOTSUP */
+    bool sync;               /* as in a commit */
+    struct engine_info info; /* out: of the value as it is now */
+};
+
 struct engine_clear {
     struct engine_op op;
     bool foreign; /* what is no value goes too */
@@ -176,6 +190,10 @@ struct engine_ops {
 
     /* Removes a value in the same way. ENOTFOUND. */
     void (*erase)(struct engine *engine, struct engine_erase *e);
+
+    /* Changes what is kept beside a value, and neither its bytes nor its mtime. The record changes
+     * in one step, so does the type. ENOTFOUND. */
+    void (*annotate)(struct engine *engine, struct engine_annotate *a);
 
     /* Removes every value. ECONFLICT, and nothing is removed, where anything else lies among them
      * and `foreign` is not set; where it is, all of that goes too. */

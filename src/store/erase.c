@@ -19,7 +19,7 @@ static int erase_guard_adapt(void *ctx, const struct engine_info *current)
 {
     const struct erase *e = ctx;
     struct diskv_info info;
-    info_from_engine(e->store, current, &info, NULL);
+    info_from_engine(e->store, current, &info, NULL, NULL);
     return e->guard(e->guard_ctx, &info);
 }
 

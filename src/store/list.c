@@ -122,7 +122,7 @@ static int value_look(struct list *l, const char *key, size_t len, struct diskv_
     int rc = l->store->engine->ops->stat(l->store->engine, key, len, &engine_info);
     *found = !rc;
     if (!rc)
-        info_from_engine(l->store, &engine_info, info, NULL);
+        info_from_engine(l->store, &engine_info, info, NULL, NULL);
     if (rc == DISKV_ENOTFOUND)
         return gone_add(l, key, len);
     return rc == DISKV_EACCESS ? 0 : rc; /* what nobody may read is not listed */

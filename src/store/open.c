@@ -34,13 +34,14 @@ static bool reader_cached(diskv_reader *r)
     }
     r->cached = cache_get(cache, r->key, r->len, ident);
     if (r->cached)
-        memcpy(&r->info, r->cached->info, sizeof r->info);
+        memcpy(&r->known, r->cached->info, r->cached->info_size);
     return r->cached;
 }
 
 static int reader_decode(diskv_reader *r, const struct codec *codec)
 {
-    return decoding_new(codec, r->engine_reader, r->info.size, r->store->workers, &r->decoding);
+    return decoding_new(codec, r->engine_reader, r->known.info.size, r->store->workers,
+                        &r->decoding);
 }
 
 static int reader_decode_by_name(diskv_reader *r, const char *name)
@@ -57,7 +58,7 @@ static int reader_opened(diskv_reader *r)
     struct record record;
     r->engine_reader = r->under_way.open.reader;
     const struct engine_info *info = &r->engine_reader->info;
-    bool recorded = info_from_engine(r->store, info, &r->info, &record);
+    bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
     r->cacheable = r->store->cache && r->how == DISKV_READ_CACHED && (recorded || info->settled);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
@@ -72,7 +73,7 @@ static int head_judge(diskv_reader *r, int64_t n)
         return (int)n;
     if (codec->ops->recognises(codec, r->head, (size_t)n))
         return reader_decode(r, codec);
-    r->info.size = r->engine_reader->info.size;
+    r->known.info.size = r->engine_reader->info.size;
     return 0;
 }
 

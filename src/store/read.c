@@ -5,7 +5,12 @@
 
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader)
 {
-    return &reader->info;
+    return &reader->known.info;
+}
+
+bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out)
+{
+    return fields_at(&reader->known.fields, index, out);
 }
 
 /* Caches the value that was read to its end, unless its file is another by now. */
@@ -21,16 +26,22 @@ static void filling_end(diskv_reader *r)
     r->cacheable = false;
 }
 
+static size_t known_size(const struct known *known)
+{
+    return offsetof(struct known, fields.text) + known->fields.len;
+}
+
 /* Counts what was read; what comes from the start on, in order, is kept for the cache. */
 static void reader_gave(diskv_reader *r, const void *data, size_t len, uint64_t offset)
 {
     _Static_assert(CACHE_IDENT_LEN == ENGINE_IDENT_LEN, "the cache takes the engine's identities");
     atomic_fetch_add_explicit(&r->store->bytes_read, len, memory_order_relaxed);
-    if (!r->cacheable || offset != r->filled || r->info.size >= SIZE_MAX)
+    if (!r->cacheable || offset != r->filled || r->known.info.size >= SIZE_MAX)
         return;
     if (!r->filling) {
-        r->filling = cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
-                                 &r->info, sizeof r->info, (size_t)r->info.size);
+        r->filling =
+            cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
+                        &r->known, known_size(&r->known), (size_t)r->known.info.size);
         r->cacheable = r->filling;
     }
     if (!r->filling || len > r->filling->size - r->filled)
@@ -79,7 +90,7 @@ static void read_done(struct engine_op *op, int rc)
 static void decode_done(void *ctx, int rc)
 {
     diskv_reader *r = ctx;
-    r->info.size = decoding_size(r->decoding);
+    r->known.info.size = decoding_size(r->decoding);
     read_end(r, rc);
 }
 

@@ -4,6 +4,12 @@
 
 #include "store.h"
 
+/* What is known of the value; the cache keeps it as far as the fields go. */
+struct known {
+    struct diskv_info info;
+    struct fields fields;
+};
+
 struct diskv_reader {
     diskv *store;
     struct cache_entry *cached; /* the whole value, or NULL and … */
@@ -12,7 +18,7 @@ struct diskv_reader {
     bool cacheable;
     struct cache_entry *filling; /* what is to be cached, as far as it was read */
     size_t filled;
-    struct diskv_info info;
+    struct known known;
     enum diskv_read how;
     char *head; /* the file's first bytes while it is not known whether it is compressed */
     union {

@@ -6,6 +6,7 @@
 #include "codec.h"
 #include "diskv.h"
 #include "engine.h"
+#include "fields.h"
 #include "index.h"
 #include "layout.h"
 #include "workers.h"
@@ -48,25 +49,32 @@ int home_open(const char *dir, int *dir_fd, int *lock_fd);
 /* The store's own record of a value it wrote, kept beside the file (`user.diskv`): a checksum of
  * the value and how it is compressed, which holds as long as the file's size and mtime fit. */
 struct record {
+    bool hashed;
     uint8_t hash[RECORD_HASH_LEN]; /* XXH3-128 of the value, canonical form */
     uint64_t size;                 /* of the file */
     struct timespec mtime;
     char codec[CODEC_NAME_SIZE]; /* "" where the file is the value */
     uint64_t length;             /* of the value */
+    bool retyped;                /* where `was_type` is still kept, `type` is meant */
+    char was_type[DISKV_TYPE_MAX + 1];
+    char type[DISKV_TYPE_MAX + 1];
 };
 
-/* The entity tag of bytes with this hash and this media type: the same on every server. */
+/* The entity tag of bytes with this hash, this media type and these fields: the same on every
+ * server. */
 void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
-                 char etag[static DISKV_ETAG_MAX + 1]);
+                 const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
-/* Writes the record as JSON text of at most `size` bytes with its NUL. */
-int record_format(const struct record *record, char *out, size_t size);
+/* Writes the record and the fields as JSON text; EMETADATA where they have no room. */
+int record_format(const struct record *record, const struct fields *fields,
+                  char out[static ENGINE_RECORD_MAX + 1]);
 
 /* What an engine's info means. Nothing in it is trusted: a tag that does not fit the file is
  * replaced by one made from the file's identity, a type that is no header value by "". False where
- * there is no record of the value as it is; `record` is set where there is. */
+ * there is no record of the value as it is; `record` is set where there is. `fields` and `record`
+ * may be NULL. */
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
-                      struct record *record);
+                      struct fields *fields, struct record *record);
 
 /* True where `type` may stand in a header field (RFC 9110, section 5.5) and fits. */
 bool type_valid(const char *type);

@@ -85,6 +85,15 @@ int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *gua
     return waiter_wait(&w);
 }
 
+int diskv_annotate_wait(diskv *store, const char *key, size_t len,
+                        const struct diskv_write_options *options, struct diskv_info *out)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_annotate(store, key, len, options, out, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
 int diskv_list_wait(diskv *store, const struct diskv_list_options *options, struct diskv_page **out)
 {
     struct waiter w;

@@ -78,7 +78,7 @@ int diskv_stat(diskv *store, const char *key, size_t len, struct diskv_info *out
     struct engine_info info;
     int rc = store->engine->ops->stat(store->engine, key, len, &info);
     if (!rc)
-        info_from_engine(store, &info, out, NULL);
+        info_from_engine(store, &info, out, NULL, NULL);
     return rc;
 }
 

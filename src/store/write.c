@@ -17,6 +17,9 @@ static int options_take(diskv_writer *w, const struct diskv_write_options *optio
     if (!type_valid(type))
         return DISKV_EINVAL;
     snprintf(w->info.type, sizeof w->info.type, "%s", type);
+    int rc = fields_set(&w->fields, options->fields, options->field_count);
+    if (rc)
+        return rc;
     w->guard = options->guard;
     w->guard_ctx = options->guard_ctx;
     w->size_hint = options->size_hint;
@@ -166,7 +169,7 @@ static int guard_adapt(void *ctx, const struct engine_info *current)
     const diskv_writer *w = ctx;
     struct diskv_info info;
     if (current)
-        info_from_engine(w->store, current, &info, NULL);
+        info_from_engine(w->store, current, &info, NULL, NULL);
     return w->guard(w->guard_ctx, current ? &info : NULL);
 }
 
@@ -187,16 +190,19 @@ static void commit_done(struct engine_op *op, int rc)
 static int record_make(diskv_writer *w)
 {
     struct record *record = &w->record;
+    record->size = w->stored;
+    if (w->imported)
+        return record_format(record, &w->fields, w->record_text);
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(w->hash));
     memcpy(record->hash, canonical.digest, sizeof record->hash);
-    record->size = w->stored;
+    record->hashed = true;
     record->length = w->size;
     snprintf(record->codec, sizeof record->codec, "%s", w->encoder ? w->store->codec->name : "");
-    record_etag(record->hash, w->info.type, w->info.etag);
+    record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
     w->info.size = w->size;
     w->info.modified = record->mtime;
-    return record_format(record, w->record_text, sizeof w->record_text);
+    return record_format(record, &w->fields, w->record_text);
 }
 
 /* The mtime is our own, from a clock with nanoseconds: a later edit in place, whose mtime the
@@ -204,7 +210,7 @@ static int record_make(diskv_writer *w)
 static void commit_start(diskv_writer *w)
 {
     clock_gettime(CLOCK_REALTIME, &w->record.mtime);
-    int rc = w->imported ? 0 : record_make(w);
+    int rc = w->imported && !w->fields.len ? 0 : record_make(w);
     if (rc) {
         w->done(w->ctx, rc);
         return;

@@ -22,6 +22,7 @@ struct diskv_writer {
     bool imported;                 /* the content is a file's, which was not read */
 
     struct record record;
+    struct fields fields;
     struct diskv_info info;
     char record_text[ENGINE_RECORD_MAX + 1];
     char points[ENGINE_POINTS_MAX];
