@@ -287,6 +287,7 @@ int diskv_erase_all(diskv *store, bool foreign);
 enum diskv_read {
     DISKV_READ_CACHED,
     DISKV_READ_DIRECT, /* past the cache, which drops what it has of the key */
+    DISKV_READ_STORED, /* as the file has it, compressed perhaps; `size` is that of the file */
 };
 
 /* Opens `key` if that needs no waiting, else EAGAIN; ENOTFOUND, EKEY, … as they come. */
@@ -303,6 +304,10 @@ int diskv_reader_open_wait(diskv *store, const char *key, size_t len, enum diskv
 
 /* What the value is; lives as long as the reader. */
 const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
+
+/* The name of the codec that the value is compressed with in its file, "" for none; lives as long
+ * as the reader. With DISKV_READ_STORED it is what the reader's bytes are compressed with. */
+const char *diskv_reader_codec(const diskv_reader *reader);
 
 /* The fields kept with the value, in the order of their names: false where there is none at
  * `index`, from 0. What `*out` points to lives as long as the reader. */

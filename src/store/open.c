@@ -8,7 +8,7 @@ static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read
 {
     if (!diskv_key_valid(key, len))
         return DISKV_EKEY;
-    diskv_reader *r = malloc(sizeof *r + len);
+    diskv_reader *r = malloc(sizeof *r + len + 1);
     if (!r)
         return DISKV_ENOMEM;
     memset(r, 0, sizeof *r);
@@ -16,11 +16,22 @@ static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read
     r->how = how;
     r->len = len;
     memcpy(r->key, key, len);
+    r->key[len] = '\0';
     *out = r;
     return 0;
 }
 
-/* Looks for the value in the cache. */
+static bool form_cached(diskv_reader *r, size_t len, const uint8_t ident[static ENGINE_IDENT_LEN])
+{
+    cache_unref(r->cached);
+    r->cached = cache_get(r->store->cache, r->key, len, ident);
+    if (r->cached)
+        memcpy(&r->known, r->cached->info, r->cached->info_size);
+    return r->cached;
+}
+
+/* Looks for the value in the cache; what files have, where they are compressed, has a name of its
+ * own there. */
 static bool reader_cached(diskv_reader *r)
 {
     struct cache *cache = r->store->cache;
@@ -30,16 +41,23 @@ static bool reader_cached(diskv_reader *r)
         return false;
     if (r->how == DISKV_READ_DIRECT || engine->ops->identify(engine, r->key, r->len, ident)) {
         cache_drop(cache, r->key, r->len);
+        cache_drop(cache, r->key, r->len + 1);
         return false;
     }
-    r->cached = cache_get(cache, r->key, r->len, ident);
-    if (r->cached)
-        memcpy(&r->known, r->cached->info, r->cached->info_size);
-    return r->cached;
+    if (!form_cached(r, r->len, ident))
+        return r->how == DISKV_READ_STORED && form_cached(r, r->len + 1, ident);
+    if (r->how == DISKV_READ_STORED && *r->known.codec)
+        return form_cached(r, r->len + 1, ident);
+    return true;
 }
 
 static int reader_decode(diskv_reader *r, const struct codec *codec)
 {
+    snprintf(r->known.codec, sizeof r->known.codec, "%s", codec->name);
+    if (r->how == DISKV_READ_STORED) {
+        r->known.info.size = r->engine_reader->info.size;
+        return 0;
+    }
     return decoding_new(codec, r->engine_reader, r->known.info.size, r->store->workers,
                         &r->decoding);
 }
@@ -59,7 +77,7 @@ static int reader_opened(diskv_reader *r)
     r->engine_reader = r->under_way.open.reader;
     const struct engine_info *info = &r->engine_reader->info;
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
-    r->cacheable = r->store->cache && r->how == DISKV_READ_CACHED && (recorded || info->settled);
+    r->cacheable = r->store->cache && r->how != DISKV_READ_DIRECT && (recorded || info->settled);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
     return r->store->codec ? DISKV_EAGAIN : 0;

@@ -39,9 +39,8 @@ static void reader_gave(diskv_reader *r, const void *data, size_t len, uint64_t 
     if (!r->cacheable || offset != r->filled || r->known.info.size >= SIZE_MAX)
         return;
     if (!r->filling) {
-        r->filling =
-            cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
-                        &r->known, known_size(&r->known), (size_t)r->known.info.size);
+        r->filling = cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
+                                 &r->known, known_size(&r->known), (size_t)r->known.info.size);
         r->cacheable = r->filling;
     }
     if (!r->filling || len > r->filling->size - r->filled)

@@ -7,6 +7,7 @@
 /* What is known of the value; the cache keeps it as far as the fields go. */
 struct known {
     struct diskv_info info;
+    char codec[CODEC_NAME_SIZE]; /* of the file */
     struct fields fields;
 };
 
@@ -34,7 +35,8 @@ struct diskv_reader {
     char *buf;
     uint64_t offset;
     size_t len;
-    char key[];
+    char key[]; /* with a NUL: the cache keeps what files have, where that is not the value, under
+                 * that name */
 };
 
 #endif
