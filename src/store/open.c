@@ -76,6 +76,7 @@ static int reader_opened(diskv_reader *r)
     struct record record;
     r->engine_reader = r->under_way.open.reader;
     const struct engine_info *info = &r->engine_reader->info;
+    r->known.codec[0] = '\0';
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
     r->cacheable = r->store->cache && r->how != DISKV_READ_DIRECT && (recorded || info->settled);
     if (recorded)

@@ -8,6 +8,11 @@ const struct diskv_info *diskv_reader_info(const diskv_reader *reader)
     return &reader->known.info;
 }
 
+const char *diskv_reader_codec(const diskv_reader *reader)
+{
+    return reader->known.codec;
+}
+
 bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out)
 {
     return fields_at(&reader->known.fields, index, out);
@@ -39,8 +44,10 @@ static void reader_gave(diskv_reader *r, const void *data, size_t len, uint64_t 
     if (!r->cacheable || offset != r->filled || r->known.info.size >= SIZE_MAX)
         return;
     if (!r->filling) {
-        r->filling = cache_begin(r->store->cache, r->key, r->len, r->engine_reader->info.ident,
-                                 &r->known, known_size(&r->known), (size_t)r->known.info.size);
+        bool stored = r->how == DISKV_READ_STORED && *r->known.codec;
+        r->filling =
+            cache_begin(r->store->cache, r->key, r->len + stored, r->engine_reader->info.ident,
+                        &r->known, known_size(&r->known), (size_t)r->known.info.size);
         r->cacheable = r->filling;
     }
     if (!r->filling || len > r->filling->size - r->filled)
