@@ -1,6 +1,7 @@
 #include "answer.h"
 #include "context.h"
 #include "date.h"
+#include "media_type.h"
 #include "request.h"
 
 struct answer answer_response(struct MHD_Response *response)
@@ -46,11 +47,11 @@ void answer_header(struct answer *a, const char *name, const char *value)
         a->broken = true;
 }
 
-void answer_validators(struct answer *a, const struct diskv_info *info)
+void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix)
 {
-    char etag[DISKV_ETAG_MAX + 3], date[DATE_SIZE];
+    char etag[DISKV_ETAG_MAX + 16], date[DATE_SIZE];
 
-    snprintf(etag, sizeof(etag), "\"%s\"", info->etag);
+    snprintf(etag, sizeof(etag), "\"%s%s\"", info->etag, suffix);
     answer_header(a, MHD_HTTP_HEADER_ETAG, etag);
     date_format(info->modified.tv_sec, date);
     if (date[0] != '\0')
@@ -79,7 +80,11 @@ bool answer_is_printable(const char *s)
     return true;
 }
 
-const char *answer_type(const struct diskv_info *info)
+const char *answer_type(const struct diskv_info *info, const char *key, size_t len)
 {
-    return info->type[0] != '\0' && answer_is_printable(info->type) ? info->type : ANSWER_BINARY;
+    const char *type = info->type;
+
+    if (type[0] == '\0' || !answer_is_printable(type))
+        type = media_type_of(key, len);
+    return type != NULL ? type : ANSWER_BINARY;
 }

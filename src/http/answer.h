@@ -26,15 +26,15 @@ struct answer answer_response(struct MHD_Response *response);
 
 void answer_header(struct answer *a, const char *name, const char *value);
 
-/* Adds ETag and Last-Modified. */
-void answer_validators(struct answer *a, const struct diskv_info *info);
+/* Adds ETag, with `suffix` behind that of the value, and Last-Modified. */
+void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix);
 
 /* Sends and frees it. To be returned from a handler. */
 enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a);
 
-/* The media type to give for a value. What another program noted beside a file is not trusted to
- * fit into a header. */
-const char *answer_type(const struct diskv_info *info);
+/* The media type to give for a value: its own, or the one that its key's extension stands for. What
+ * another program noted beside a file is not trusted to fit into a header. */
+const char *answer_type(const struct diskv_info *info, const char *key, size_t len);
 
 /* True for printable ASCII. */
 bool answer_is_printable(const char *s);

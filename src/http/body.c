@@ -14,7 +14,7 @@ struct piece {
     bool is_text;
 };
 
-/* Belongs to the response. The request outlives every call of read_block, but not free_body. */
+/* Belongs to the response. The request outlives every call of read_block, but not body_end. */
 struct body {
     struct request *request;
     diskv_reader *reader;
@@ -101,24 +101,27 @@ static ssize_t read_block(void *cls, uint64_t offset, char *out, size_t len)
     return got;
 }
 
-static void free_body(void *cls)
+static void body_free(struct body *b)
+{
+    buf_free(&b->text);
+    free(b->cold);
+    free(b);
+}
+
+static void body_end(void *cls)
 {
     struct body *b = cls;
 
     diskv_reader_close(b->reader);
-    buf_free(&b->text);
-    free(b->cold);
-    free(b);
+    body_free(b);
 }
 
 static struct body *body_new(struct request *r, diskv_reader *reader)
 {
     struct body *b = calloc(1, sizeof(*b));
 
-    if (b == NULL) {
-        diskv_reader_close(reader);
+    if (b == NULL)
         return NULL;
-    }
     b->request = r;
     b->reader = reader;
     return b;
@@ -134,10 +137,10 @@ static void add_piece(struct body *b, bool is_text, uint64_t from, uint64_t len)
 static struct answer body_answer(struct body *b)
 {
     struct MHD_Response *response = MHD_create_response_from_callback(
-        b->ends_itself ? MHD_SIZE_UNKNOWN : body_size(b), block_bytes(b), read_block, b, free_body);
+        b->ends_itself ? MHD_SIZE_UNKNOWN : body_size(b), block_bytes(b), read_block, b, body_end);
 
     if (response == NULL)
-        free_body(b);
+        body_free(b);
     return answer_response(response);
 }
 
@@ -206,7 +209,7 @@ struct answer body_parts(struct request *r, diskv_reader *reader, const struct r
         return body_answer(b);
     }
     if (make_boundary(boundary) != 0 || add_parts(b, ranges, count, type, boundary) != 0) {
-        free_body(b);
+        body_free(b);
         return answer_response(NULL);
     }
     snprintf(multipart, BODY_TYPE_SIZE, "multipart/byteranges; boundary=%s", boundary);

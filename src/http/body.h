@@ -7,12 +7,12 @@
 
 #define BODY_TYPE_SIZE 64 /* bytes of a multipart media type with its NUL */
 
-/* The whole value. Takes over the reader, whatever happens. */
+/* The whole value. The answer takes over the reader, unless it is broken. */
 struct answer body_whole(struct request *r, diskv_reader *reader);
 
 /* One part of it, as it is; or several as multipart/byteranges (RFC 9110, section 14.6), each with
- * the media type `type`: then `multipart` is set to the media type of the whole. Takes over the
- * reader, whatever happens. */
+ * the media type `type`: then `multipart` is set to the media type of the whole. The answer takes
+ * over the reader, unless it is broken. */
 struct answer body_parts(struct request *r, diskv_reader *reader, const struct range *ranges,
                          size_t count, const char *type, char multipart[BODY_TYPE_SIZE]);
 

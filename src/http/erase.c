@@ -15,8 +15,7 @@ static void erase_begin(struct request *r)
     if (!request_read_key(r))
         return;
     if (precondition_read(r->mhd, &e->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST,
-                       "If-Match and If-None-Match take * or a list of quoted entity tags");
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
 }
 
 static enum MHD_Result erase_end(struct request *r)

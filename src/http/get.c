@@ -1,20 +1,36 @@
-#include "answer.h"
-#include "body.h"
+#include "digest.h"
+#include "encoding.h"
 #include "handlers.h"
 #include "header.h"
+#include "metadata.h"
 #include "open.h"
 #include "precondition.h"
 #include "range.h"
-#include <inttypes.h>
-
-#define SMALL_BYTES (64 * 1024) /* at most, values go out in one piece with their headers */
+#include "repr_digest.h"
+#include "value.h"
 
 struct get {
     struct precondition precondition;
+    const char *range;             /* the Range header, NULL where there is none or it means nothing */
+    const char *if_range;          /* likewise */
+    enum encoding_choice encoding; /* of the forms that the value may exist in */
+    enum diskv_read how;
     struct opening opening;
-    const char *range;    /* the Range header, NULL where there is none or it means nothing */
-    const char *if_range; /* likewise */
+    struct repr_digest digest;
 };
+
+/* Which form the client takes, should there be two; false for out of memory. */
+static bool choose_encoding(struct request *r, struct get *g)
+{
+    char *accept;
+
+    if (header_joined(r->mhd, MHD_HTTP_HEADER_ACCEPT_ENCODING, &accept) != 0)
+        return false;
+    g->encoding = encoding_choose(accept);
+    g->how = g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
+    free(accept);
+    return true;
+}
 
 static void get_begin(struct request *r)
 {
@@ -22,156 +38,108 @@ static void get_begin(struct request *r)
 
     if (!request_read_key(r))
         return;
-    if (!r->is_head && header_once(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) &&
-        !header_once(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range))
+    if (header_lines(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) != 1 || r->is_head ||
+        header_lines(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range) > 1)
         g->range = NULL;
-    if (precondition_read(r->mhd, &g->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST,
-                       "If-Match and If-None-Match take * or a list of quoted entity tags");
+    if (!choose_encoding(r, g) || repr_digest_read(r->mhd, &g->digest) != 0)
+        request_refuse_rc(r, DISKV_ENOMEM);
+    else if (g->encoding == ENCODING_NONE)
+        request_refuse(r, MHD_HTTP_NOT_ACCEPTABLE,
+                       "a value has a plain form and perhaps one in gzip: neither is accepted");
+    else if (precondition_read(r->mhd, &g->precondition) != 0)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
 }
 
-/* A value that is small and in memory, as one answer; false where it has to be streamed. */
-static bool answer_small(diskv_reader *reader, struct answer *out)
+/* True where what the file has can go out as it is: a gzip stream of a value that is not itself one
+ * of an encoding. */
+static bool can_pass(const diskv_reader *reader)
 {
-    uint64_t size = diskv_reader_info(reader)->size;
-    struct MHD_Response *response;
-    char *data;
+    struct diskv_field field;
 
-    if (size > SMALL_BYTES)
-        return false;
-    if (size == 0) {
-        *out = answer_empty();
-        return true;
+    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+        if (strcmp(field.name, "content-encoding") == 0)
+            return false;
     }
-    data = malloc((size_t)size);
-    if (data == NULL || diskv_reader_read_now(reader, data, (size_t)size, 0) != (int64_t)size) {
-        free(data);
-        return false;
-    }
-    response = MHD_create_response_from_buffer((size_t)size, data, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL)
-        free(data);
-    *out = answer_response(response);
-    return true;
+    return strcmp(diskv_reader_codec(reader), "gzip") == 0;
 }
 
-/* The reader, for an answer that takes it over. */
-static diskv_reader *reader_steal(struct get *g)
+/* Opens the value in the form to send. EAGAIN: the request waits. */
+static int open_form(struct request *r, struct get *g)
 {
-    diskv_reader *reader = g->opening.reader;
+    int rc = opening_go_on(r, &g->opening, g->how);
 
-    g->opening.reader = NULL;
-    return reader;
+    if (rc != 0 || g->how != DISKV_READ_STORED ||
+        diskv_reader_codec(g->opening.reader)[0] == '\0' || can_pass(g->opening.reader))
+        return rc;
+    opening_reset(&g->opening);
+    g->how = DISKV_READ_CACHED;
+    return opening_go_on(r, &g->opening, g->how);
 }
 
-static void add_headers(struct answer *a, const struct diskv_info *info, const char *type)
+static enum MHD_Result answer_range_or_value(struct request *r, const struct get *g,
+                                             struct value *v)
 {
-    answer_validators(a, info);
-    answer_header(a, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    answer_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES,
-                  info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
-    answer_header(a, "X-Content-Type-Options", "nosniff");
-}
-
-static enum MHD_Result answer_value(struct request *r, struct get *g)
-{
-    struct diskv_info info = *diskv_reader_info(g->opening.reader);
-    struct answer a;
-
-    /* Where no body goes out its size shows all the same. */
-    if (r->is_head || !answer_small(g->opening.reader, &a))
-        a = body_whole(r, reader_steal(g));
-    add_headers(&a, &info, answer_type(&info));
-    return answer_send(r, MHD_HTTP_OK, &a);
-}
-
-static enum MHD_Result answer_parts(struct request *r, struct get *g, const struct range *ranges,
-                                    size_t count)
-{
-    struct diskv_info info = *diskv_reader_info(g->opening.reader);
-    char multipart[BODY_TYPE_SIZE], range[BODY_RANGE_SIZE];
-    struct answer a = body_parts(r, reader_steal(g), ranges, count, answer_type(&info), multipart);
-
-    add_headers(&a, &info, multipart[0] != '\0' ? multipart : answer_type(&info));
-    if (count == 1) {
-        body_print_range(&ranges[0], info.size, range);
-        answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
-    }
-    return answer_send(r, MHD_HTTP_PARTIAL_CONTENT, &a);
-}
-
-static enum MHD_Result answer_unsatisfiable(struct request *r, uint64_t size)
-{
-    const struct problem problem = {.status = MHD_HTTP_RANGE_NOT_SATISFIABLE,
-                                    .detail = "none of the ranges lies in the value"};
-    char range[BODY_RANGE_SIZE];
-    struct buf text = {0};
-    struct answer a;
-
-    if (problem_body(&problem, &text) != 0) {
-        buf_free(&text);
-        return request_fail_rc(r, DISKV_ENOMEM);
-    }
-    a = answer_buf(&text, PROBLEM_TYPE);
-    snprintf(range, sizeof(range), "bytes */%" PRIu64, size);
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
-    answer_header(&a, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
-    return answer_send(r, problem.status, &a);
-}
-
-static enum MHD_Result answer_range_or_value(struct request *r, struct get *g)
-{
-    const struct diskv_info *info = diskv_reader_info(g->opening.reader);
+    const struct diskv_info *info = diskv_reader_info(v->reader);
     struct range ranges[RANGES_MAX];
     size_t count;
 
     if (g->range == NULL || info->size == DISKV_SIZE_UNKNOWN ||
-        (g->if_range != NULL && !precondition_if_range(g->if_range, info)))
-        return answer_value(r, g);
+        (g->if_range != NULL &&
+         !precondition_if_range(g->if_range, info, v->gzipped ? VALUE_GZIP_SUFFIX : "")))
+        return value_whole(r, v);
     switch (range_parse(g->range, info->size, ranges, &count)) {
     case RANGE_PARTS:
-        return answer_parts(r, g, ranges, count);
+        return value_parts(r, v, ranges, count);
     case RANGE_UNSATISFIABLE:
-        return answer_unsatisfiable(r, info->size);
+        return value_unsatisfiable(r, v);
     default:
-        return answer_value(r, g);
+        return value_whole(r, v);
     }
 }
 
-/* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
-static enum MHD_Result answer_not_modified(struct request *r, struct get *g)
+static enum MHD_Result answer(struct request *r, struct get *g)
 {
-    struct diskv_info info = *diskv_reader_info(g->opening.reader);
-    struct answer a = body_whole(r, reader_steal(g));
+    const diskv_reader *reader = g->opening.reader;
+    struct value v = {
+        .reader = g->opening.reader,
+        .gzipped = g->how == DISKV_READ_STORED && diskv_reader_codec(reader)[0] != '\0',
+        .digest = g->digest.text,
+    };
+    enum MHD_Result result;
 
-    answer_validators(&a, &info);
-    return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
+    switch (precondition_check(&g->precondition, true, diskv_reader_info(reader))) {
+    case MHD_HTTP_NOT_MODIFIED:
+        result = value_not_modified(r, &v);
+        break;
+    case MHD_HTTP_PRECONDITION_FAILED:
+        result = request_fail_rc(r, DISKV_EPRECONDITION);
+        break;
+    default:
+        result = answer_range_or_value(r, g, &v);
+        break;
+    }
+    g->opening.reader = v.reader;
+    return result;
 }
 
 static enum MHD_Result get_end(struct request *r)
 {
     struct get *g = r->state;
-    int rc = opening_go_on(r, &g->opening);
+    int rc = g->digest.under_way ? 0 : open_form(r, g);
 
+    if (rc == 0)
+        rc = repr_digest_go_on(r, &g->digest, g->opening.reader);
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
-    if (rc != 0)
-        return request_fail_rc(r, rc);
-    switch (precondition_check(&g->precondition, true, diskv_reader_info(g->opening.reader))) {
-    case MHD_HTTP_NOT_MODIFIED:
-        return answer_not_modified(r, g);
-    case MHD_HTTP_PRECONDITION_FAILED:
-        return request_fail_rc(r, DISKV_EPRECONDITION);
-    default:
-        return answer_range_or_value(r, g);
-    }
+    return rc != 0 ? request_fail_rc(r, rc) : answer(r, g);
 }
 
 static void get_close(struct request *r)
 {
     struct get *g = r->state;
 
-    diskv_reader_close(g->opening.reader);
+    repr_digest_free(&g->digest);
+    opening_reset(&g->opening);
     precondition_free(&g->precondition);
 }
 

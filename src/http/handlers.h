@@ -6,6 +6,7 @@
 
 extern const struct handler get_handler;   /* GET, HEAD /keys/<key> */
 extern const struct handler meta_handler;  /* GET, HEAD /keys/<key>?meta */
+extern const struct handler patch_handler; /* PATCH /keys/<key>?meta */
 extern const struct handler put_handler;   /* PUT /keys/<key> */
 extern const struct handler erase_handler; /* DELETE /keys/<key> */
 extern const struct handler list_handler;  /* GET, HEAD /keys */

@@ -19,13 +19,13 @@ static enum MHD_Result count(void *cls, enum MHD_ValueKind kind, const char *nam
     return MHD_YES;
 }
 
-bool header_once(struct MHD_Connection *connection, const char *name, const char **value)
+size_t header_lines(struct MHD_Connection *connection, const char *name, const char **value)
 {
     struct counting c = {.name = name};
 
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count, &c);
-    *value = c.lines == 1 ? c.value : NULL;
-    return c.lines == 1;
+    *value = c.value;
+    return c.lines;
 }
 
 struct gathering {

@@ -3,11 +3,11 @@
 #define HEADER_H
 
 #include <microhttpd.h>
-#include <stdbool.h>
+#include <stddef.h>
 
-/* True where the field is there in one line and no more, which `*value` is set to: what is no list
- * must not come twice. */
-bool header_once(struct MHD_Connection *connection, const char *name, const char **value);
+/* Counts the field's lines; `*value` is set to that of the first, NULL where there is none. What is
+ * no list means nothing where it comes twice. */
+size_t header_lines(struct MHD_Connection *connection, const char *name, const char **value);
 
 /* Joins the field's lines into one list, separated by commas: for free(), NULL where there is none.
  * ENOMEM. */

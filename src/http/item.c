@@ -3,9 +3,10 @@
 #include "json.h"
 #include <inttypes.h>
 
-int item_print(struct buf *out, const char *key, size_t len, const struct diskv_info *info)
+/* What begins the object; its end is the caller's. */
+static int print_open(struct buf *out, const char *key, size_t len, const struct diskv_info *info)
 {
-    const char *type = answer_type(info);
+    const char *type = answer_type(info, key, len);
     int rc = buf_add_str(out, "{\"key\":");
 
     if (rc == 0)
@@ -24,5 +25,29 @@ int item_print(struct buf *out, const char *key, size_t len, const struct diskv_
         rc = buf_printf(out, ",\"etag\":\"%s\",\"type\":", info->etag);
     if (rc == 0)
         rc = json_string(out, type, strlen(type));
+    return rc;
+}
+
+int item_print(struct buf *out, const char *key, size_t len, const struct diskv_info *info)
+{
+    int rc = print_open(out, key, len, info);
+
+    return rc == 0 ? buf_add_str(out, "}") : rc;
+}
+
+int item_print_all(struct buf *out, const char *key, size_t len, const diskv_reader *reader)
+{
+    int rc = print_open(out, key, len, diskv_reader_info(reader));
+    struct diskv_field field;
+
+    for (size_t i = 0; rc == 0 && diskv_reader_field(reader, i, &field); i++) {
+        rc = buf_add_str(out, ",");
+        if (rc == 0)
+            rc = json_string(out, field.name, strlen(field.name));
+        if (rc == 0)
+            rc = buf_add_str(out, ":");
+        if (rc == 0)
+            rc = json_string(out, field.value, strlen(field.value));
+    }
     return rc == 0 ? buf_add_str(out, "}") : rc;
 }

@@ -8,4 +8,7 @@
 /* Appends {"key","size","modified","etag","type"}; ENOMEM. */
 int item_print(struct buf *out, const char *key, size_t len, const struct diskv_info *info);
 
+/* The same with the fields that are kept with the value behind it. */
+int item_print_all(struct buf *out, const char *key, size_t len, const diskv_reader *reader);
+
 #endif

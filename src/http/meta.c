@@ -13,12 +13,12 @@ static enum MHD_Result meta_end(struct request *r)
     struct opening *o = r->state;
     struct buf text = {0};
     struct answer a;
-    int rc = opening_go_on(r, o);
+    int rc = opening_go_on(r, o, DISKV_READ_CACHED);
 
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
     if (rc == 0)
-        rc = item_print(&text, r->key, r->key_len, diskv_reader_info(o->reader));
+        rc = item_print_all(&text, r->key, r->key_len, o->reader);
     if (rc == 0)
         rc = buf_add_str(&text, "\n");
     if (rc != 0) {
@@ -33,7 +33,7 @@ static void meta_close(struct request *r)
 {
     struct opening *o = r->state;
 
-    diskv_reader_close(o->reader);
+    opening_reset(o);
 }
 
 const struct handler meta_handler = {

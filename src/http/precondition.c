@@ -145,16 +145,13 @@ int precondition_guard(void *ctx, const struct diskv_info *current)
     return precondition_check(ctx, false, current) == 0 ? 0 : DISKV_EPRECONDITION;
 }
 
-bool precondition_if_range(const char *value, const struct diskv_info *current)
+bool precondition_if_range(const char *value, const struct diskv_info *current, const char *suffix)
 {
-    const char *tag;
-    size_t len;
-    bool weak;
+    char tag[DISKV_ETAG_MAX + 16];
     time_t date;
 
-    if (*value != '"')
-        return date_parse(value, &date) && date == current->modified.tv_sec &&
-               time(NULL) - date > 1;
-    return next_tag(&value, &weak, &tag, &len) == 1 && *value == '\0' &&
-           is_tag_of(tag, len, current) && len == strlen(current->etag);
+    snprintf(tag, sizeof(tag), "\"%s%s\"", current->etag, suffix);
+    if (*value == '"')
+        return strcmp(value, tag) == 0;
+    return date_parse(value, &date) && date == current->modified.tv_sec && time(NULL) - date > 1;
 }

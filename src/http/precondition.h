@@ -5,6 +5,9 @@
 #include "diskv.h"
 #include <microhttpd.h>
 
+/* Why precondition_read refuses, for the client. */
+#define PRECONDITION_FAULT "If-Match and If-None-Match take * or a list of quoted entity tags"
+
 /* All zeroes: none. */
 struct precondition {
     char *if_match; /* the lists, NULL where there is none */
@@ -27,9 +30,11 @@ bool precondition_is_empty(const struct precondition *p);
 unsigned precondition_check(const struct precondition *p, bool safe,
                             const struct diskv_info *current);
 
-/* True where an If-Range of this value lets a Range through (section 13.1.5): the value's tag, or
- * the second it was last changed in, if that is over. */
-bool precondition_if_range(const char *value, const struct diskv_info *current);
+/* True where an If-Range of this value lets a Range through (section 13.1.5): the value's tag, with
+ * the suffix that the form to be sent has behind it, or the second it was last changed in, if that
+ * is over. */
+bool precondition_if_range(const char *value, const struct diskv_info *current,
+                           const char *suffix);
 
 /* precondition_check for a change, as a diskv_guard with a struct precondition as its ctx. */
 int precondition_guard(void *ctx, const struct diskv_info *current);

@@ -60,6 +60,8 @@ int problem_print(const struct problem *problem, const char *allow, struct buf *
                         MHD_get_reason_phrase_for(problem->status), date);
     if (rc == 0 && problem->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         rc = buf_add_str(out, "Retry-After: " PROBLEM_RETRY_AFTER "\r\n");
+    if (rc == 0 && problem->header != NULL)
+        rc = buf_printf(out, "%s: %s\r\n", problem->header, problem->value);
     if (rc == 0 && allow != NULL)
         rc = buf_printf(out, "Allow: %s\r\n", allow);
     if (rc == 0)

@@ -7,6 +7,8 @@
 struct problem {
     unsigned status;    /* 0: no problem */
     const char *detail; /* a constant sentence for the client */
+    const char *header; /* a header field that goes with it, and its value; or NULL */
+    const char *value;
 };
 
 /* The status and text that stand for a negative DISKV_E… code. Pure. */

@@ -1,11 +1,16 @@
 #include "answer.h"
 #include "buf.h"
 #include "context.h"
+#include "digest.h"
 #include "handlers.h"
+#include "header.h"
+#include "metadata.h"
 #include "precondition.h"
 
 struct put {
     struct precondition precondition; /* the writer's guard looks at it */
+    struct metadata metadata;
+    struct digest digest; /* what the body must be */
     diskv_writer *writer;
     bool flushing;
     bool committing;
@@ -29,36 +34,38 @@ static bool fails_already(struct request *r, const struct precondition *p)
     return status != 0;
 }
 
-/* Copies the Content-Type, "" where there is none, without the blanks that libmicrohttpd leaves. */
-static bool read_type(struct request *r, char out[DISKV_TYPE_MAX + 1])
+/* False where the headers that say what the body is are malformed. */
+static bool digests_read(struct request *r, struct digest *out)
 {
-    const char *type =
-        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-    size_t len = type != NULL ? strlen(type) : 0;
+    char *md5 = NULL, *content = NULL, *repr = NULL;
+    int rc = header_joined(r->mhd, MHD_HTTP_HEADER_CONTENT_MD5, &md5);
 
-    while (len > 0 && (type[len - 1] == ' ' || type[len - 1] == '\t'))
-        len--;
-    if (len > DISKV_TYPE_MAX)
-        return false;
-    if (len > 0)
-        memcpy(out, type, len);
-    out[len] = '\0';
-    return answer_is_printable(out);
+    if (rc == 0)
+        rc = header_joined(r->mhd, "Content-Digest", &content);
+    if (rc == 0)
+        rc = header_joined(r->mhd, "Repr-Digest", &repr);
+    if (rc == 0)
+        rc = digest_expect(out, md5, content, repr);
+    free(repr);
+    free(content);
+    free(md5);
+    return rc == 0;
 }
 
 /* Reads and checks the headers, or refuses. */
-static bool read_headers(struct request *r, struct put *p, char type[DISKV_TYPE_MAX + 1])
+static bool read_headers(struct request *r, struct put *p)
 {
     uint64_t max = r->server->limits.max_value_bytes;
+    metadata_fault fault = metadata_read(r->mhd, &p->metadata);
 
     if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
-    else if (!read_type(r, type))
-        request_refuse(r, MHD_HTTP_BAD_REQUEST,
-                       "Content-Type takes at most 255 bytes of printable ASCII");
+    else if (fault != NULL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, fault);
+    else if (!digests_read(r, &p->digest))
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "Content-MD5, Content-Digest or Repr-Digest is malformed");
     else if (precondition_read(r->mhd, &p->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST,
-                       "If-Match and If-None-Match take * or a list of quoted entity tags");
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
     else if (max > 0 && r->framing.length > max)
         request_refuse_rc(r, DISKV_ETOOLARGE);
     else if (fails_already(r, &p->precondition))
@@ -69,19 +76,18 @@ static bool read_headers(struct request *r, struct put *p, char type[DISKV_TYPE_
 static void put_begin(struct request *r)
 {
     struct put *p = r->state;
-    char type[DISKV_TYPE_MAX + 1];
     struct diskv_write_options options = {
-        .type = type,
         .guard = precondition_guard,
         .guard_ctx = &p->precondition,
         .size_hint = r->framing.length,
     };
     int rc;
 
-    if (!request_read_key(r) || !read_headers(r, p, type))
+    if (!request_read_key(r) || !read_headers(r, p))
         return;
     if (precondition_is_empty(&p->precondition))
         options.guard = NULL;
+    metadata_options(&p->metadata, &options);
     rc = diskv_writer_open(r->server->store, r->key, r->key_len, &options, &p->writer);
     if (rc != 0)
         request_refuse_rc(r, rc);
@@ -107,6 +113,7 @@ static enum MHD_Result put_body(struct request *r, const char *data, size_t *len
     taken = diskv_writer_append(p->writer, data, *len);
     if (taken < 0)
         return give_up(r, p, (int)taken);
+    digest_update(&p->digest, data, (size_t)taken);
     connection_moved(r->connection, (uint64_t)taken);
     *len -= (size_t)taken;
     if (*len == 0)
@@ -139,7 +146,7 @@ static enum MHD_Result answer_stored(struct request *r, const struct put *p)
     struct answer a = answer_empty();
     struct buf location = {0};
 
-    answer_validators(&a, diskv_writer_info(p->writer));
+    answer_validators(&a, diskv_writer_info(p->writer), "");
     if (!diskv_writer_created(p->writer))
         return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
     if (print_location(&location, r->key, r->key_len) == 0)
@@ -154,6 +161,9 @@ static enum MHD_Result put_end(struct request *r)
 
     if (p->committing)
         return r->rc == 0 ? answer_stored(r, p) : request_fail_rc(r, r->rc);
+    if (!digest_matches(&p->digest))
+        return request_fail(r, MHD_HTTP_UNPROCESSABLE_CONTENT,
+                            "the body is not the one that its digest was made from");
     if (!request_wait(r))
         return MHD_NO;
     p->committing = true;
@@ -166,6 +176,8 @@ static void put_close(struct request *r)
     struct put *p = r->state;
 
     diskv_writer_close(p->writer);
+    digest_free(&p->digest);
+    metadata_free(&p->metadata);
     precondition_free(&p->precondition);
 }
 

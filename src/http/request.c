@@ -114,19 +114,27 @@ static enum MHD_Result answer_problem(struct request *r, const struct problem *p
         answer_header(&a, MHD_HTTP_HEADER_RETRY_AFTER, PROBLEM_RETRY_AFTER);
     if (allow != NULL)
         answer_header(&a, MHD_HTTP_HEADER_ALLOW, allow);
+    if (problem->header != NULL)
+        answer_header(&a, problem->header, problem->value);
     return answer_send(r, problem->status, &a);
+}
+
+enum MHD_Result request_fail_problem(struct request *r, const struct problem *problem)
+{
+    r->refusal = *problem;
+    return answer_problem(r, problem);
 }
 
 enum MHD_Result request_fail(struct request *r, unsigned status, const char *detail)
 {
-    request_refuse(r, status, detail);
-    return answer_problem(r, &r->refusal);
+    return request_fail_problem(r, &(struct problem){.status = status, .detail = detail});
 }
 
 enum MHD_Result request_fail_rc(struct request *r, int rc)
 {
-    request_refuse_rc(r, rc);
-    return answer_problem(r, &r->refusal);
+    const struct problem problem = problem_of(rc);
+
+    return request_fail_problem(r, &problem);
 }
 
 bool request_read_key(struct request *r)

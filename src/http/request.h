@@ -74,6 +74,7 @@ void request_refuse(struct request *r, unsigned status, const char *detail);
 void request_refuse_rc(struct request *r, int rc);
 
 /* Answers with a problem in place of a result, when all of the request is there. */
+enum MHD_Result request_fail_problem(struct request *r, const struct problem *problem);
 enum MHD_Result request_fail(struct request *r, unsigned status, const char *detail);
 enum MHD_Result request_fail_rc(struct request *r, int rc);
 

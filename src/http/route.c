@@ -5,7 +5,7 @@
 #include "key.h"
 #include "util.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
+static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"};
 
 enum match {
     MATCH_WHOLE, /* the path and no other */
@@ -26,6 +26,7 @@ static const struct route {
     {MATCH_WHOLE, "/keys", NULL, READ, &list_handler},
     {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler},
     {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler},
+    {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler},
     {MATCH_BELOW, "/keys/", NULL, READ, &get_handler},
     {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler},
     {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler},

@@ -10,6 +10,7 @@ enum method {
     METHOD_PUT = 4,
     METHOD_DELETE = 8,
     METHOD_OPTIONS = 16,
+    METHOD_PATCH = 32,
 };
 
 #define ROUTE_ALLOW_SIZE 64

@@ -1,0 +1,40 @@
+/* What is kept beside a value and given back with it: its media type, the header fields of a small
+ * list, and those that begin with `X-Meta-`. */
+#ifndef METADATA_H
+#define METADATA_H
+
+#include "answer.h"
+
+#define METADATA_FIELDS_MAX 64
+
+/* All zeroes: none. Names are in lower case. */
+struct metadata {
+    char type[DISKV_TYPE_MAX + 1];
+    struct diskv_field fields[METADATA_FIELDS_MAX];
+    size_t count;
+};
+
+void metadata_free(struct metadata *m);
+
+/* Why a request's metadata are refused, for the client; NULL for not at all. */
+typedef const char *metadata_fault;
+
+/* Takes what the header of a request gives. Lines of one field are joined as RFC 9110, section 5.3,
+ * has it. */
+metadata_fault metadata_read(struct MHD_Connection *connection, struct metadata *out);
+
+/* Sets one field, or the media type as "type"; `value` NULL removes it. The name's case does not
+ * matter. */
+metadata_fault metadata_set(struct metadata *m, const char *name, const char *value);
+
+/* Takes what a value has; ENOMEM. */
+int metadata_of(const diskv_reader *reader, struct metadata *out);
+
+/* Adds the fields of a value, not its media type, to an answer; without `all`, those only that
+ * belong into a 304 too. */
+void metadata_answer(struct answer *a, const diskv_reader *reader, bool all);
+
+/* Tells the options of a change what it is to keep: they point into `m`. */
+void metadata_options(const struct metadata *m, struct diskv_write_options *options);
+
+#endif

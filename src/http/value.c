@@ -1,0 +1,122 @@
+#include "value.h"
+#include "body.h"
+#include "metadata.h"
+#include "request.h"
+#include <inttypes.h>
+
+#define SMALL_BYTES (64 * 1024) /* at most, values go out in one piece with their headers */
+
+/* A value that is small and in memory, as one answer; false where it has to be streamed. */
+static bool answer_small(diskv_reader *reader, struct answer *out)
+{
+    uint64_t size = diskv_reader_info(reader)->size;
+    struct MHD_Response *response;
+    char *data;
+
+    if (size > SMALL_BYTES)
+        return false;
+    if (size == 0) {
+        *out = answer_empty();
+        return true;
+    }
+    data = malloc((size_t)size);
+    if (data == NULL || diskv_reader_read_now(reader, data, (size_t)size, 0) != (int64_t)size) {
+        free(data);
+        return false;
+    }
+    response = MHD_create_response_from_buffer((size_t)size, data, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(data);
+    *out = answer_response(response);
+    return true;
+}
+
+/* What an answer says of the value: all of it, or what belongs into a 304. */
+static void add_headers(struct answer *a, const struct value *v, const diskv_reader *reader,
+                        bool all)
+{
+    const struct diskv_info *info = diskv_reader_info(reader);
+
+    answer_validators(a, info, v->gzipped ? VALUE_GZIP_SUFFIX : "");
+    metadata_answer(a, reader, all);
+    if (diskv_reader_codec(reader)[0] != '\0')
+        answer_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    if (!all)
+        return;
+    if (v->gzipped)
+        answer_header(a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (v->digest[0] != '\0')
+        answer_header(a, "Repr-Digest", v->digest);
+    answer_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES,
+                  info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
+    answer_header(a, "X-Content-Type-Options", "nosniff");
+}
+
+static const char *type_of(const struct request *r, const diskv_reader *reader)
+{
+    return answer_type(diskv_reader_info(reader), r->key, r->key_len);
+}
+
+/* The reader of `v`, which belongs to `a` from now on and lives until that is sent. */
+static const diskv_reader *handed_over(struct value *v, const struct answer *a)
+{
+    const diskv_reader *reader = v->reader;
+
+    if (!a->broken)
+        v->reader = NULL;
+    return reader;
+}
+
+enum MHD_Result value_whole(struct request *r, struct value *v)
+{
+    const diskv_reader *reader = v->reader;
+    struct answer a;
+
+    /* Where no body goes out its size shows all the same. */
+    if (r->is_head || !answer_small(v->reader, &a)) {
+        a = body_whole(r, v->reader);
+        handed_over(v, &a);
+    }
+    add_headers(&a, v, reader, true);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, type_of(r, reader));
+    return answer_send(r, MHD_HTTP_OK, &a);
+}
+
+enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,
+                            size_t count)
+{
+    char multipart[BODY_TYPE_SIZE], range[BODY_RANGE_SIZE];
+    const char *type = type_of(r, v->reader);
+    struct answer a = body_parts(r, v->reader, ranges, count, type, multipart);
+    const diskv_reader *reader = handed_over(v, &a);
+
+    add_headers(&a, v, reader, true);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, count == 1 ? type : multipart);
+    if (count == 1) {
+        body_print_range(&ranges[0], diskv_reader_info(reader)->size, range);
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    }
+    return answer_send(r, MHD_HTTP_PARTIAL_CONTENT, &a);
+}
+
+/* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
+enum MHD_Result value_not_modified(struct request *r, struct value *v)
+{
+    struct answer a = body_whole(r, v->reader);
+    const diskv_reader *reader = handed_over(v, &a);
+
+    add_headers(&a, v, reader, false);
+    return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
+}
+
+enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v)
+{
+    char range[BODY_RANGE_SIZE];
+
+    snprintf(range, sizeof(range), "bytes */%" PRIu64, diskv_reader_info(v->reader)->size);
+    return request_fail_problem(
+        r, &(struct problem){.status = MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                             .detail = "none of the ranges lies in the value",
+                             .header = MHD_HTTP_HEADER_CONTENT_RANGE,
+                             .value = range});
+}

@@ -1,0 +1,25 @@
+/* The answers that send a value, parts of it, or what the client need not fetch again. */
+#ifndef VALUE_H
+#define VALUE_H
+
+#include "answer.h"
+#include "range.h"
+
+/* What is sent of which value, in which form. */
+struct value {
+    diskv_reader *reader; /* an answer that streams takes it over and sets this to NULL */
+    bool gzipped;         /* the form is the file as it is, compressed */
+    const char *digest;   /* the Repr-Digest to give, "" for none */
+};
+
+/* What the ETag of the compressed form has behind that of the value. */
+#define VALUE_GZIP_SUFFIX "-gzip"
+
+/* Each to be returned from a handler. */
+enum MHD_Result value_whole(struct request *r, struct value *v);
+enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,
+                            size_t count);
+enum MHD_Result value_not_modified(struct request *r, struct value *v);
+enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v);
+
+#endif
