@@ -11,8 +11,8 @@
 
 struct get {
     struct precondition precondition;
-    const char *range;             /* the Range header, NULL where there is none or it means nothing */
-    const char *if_range;          /* likewise */
+    const char *range;    /* the Range header, NULL where there is none or it means nothing */
+    const char *if_range; /* likewise */
     enum encoding_choice encoding; /* of the forms that the value may exist in */
     enum diskv_read how;
     struct opening opening;

@@ -33,8 +33,7 @@ unsigned precondition_check(const struct precondition *p, bool safe,
 /* True where an If-Range of this value lets a Range through (section 13.1.5): the value's tag, with
  * the suffix that the form to be sent has behind it, or the second it was last changed in, if that
  * is over. */
-bool precondition_if_range(const char *value, const struct diskv_info *current,
-                           const char *suffix);
+bool precondition_if_range(const char *value, const struct diskv_info *current, const char *suffix);
 
 /* precondition_check for a change, as a diskv_guard with a struct precondition as its ctx. */
 int precondition_guard(void *ctx, const struct diskv_info *current);

@@ -63,7 +63,8 @@ static bool read_headers(struct request *r, struct put *p)
     else if (fault != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, fault);
     else if (!digests_read(r, &p->digest))
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, "Content-MD5, Content-Digest or Repr-Digest is malformed");
+        request_refuse(r, MHD_HTTP_BAD_REQUEST,
+                       "Content-MD5, Content-Digest or Repr-Digest is malformed");
     else if (precondition_read(r->mhd, &p->precondition) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
     else if (max > 0 && r->framing.length > max)

@@ -114,9 +114,9 @@ enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v)
     char range[BODY_RANGE_SIZE];
 
     snprintf(range, sizeof(range), "bytes */%" PRIu64, diskv_reader_info(v->reader)->size);
-    return request_fail_problem(
-        r, &(struct problem){.status = MHD_HTTP_RANGE_NOT_SATISFIABLE,
-                             .detail = "none of the ranges lies in the value",
-                             .header = MHD_HTTP_HEADER_CONTENT_RANGE,
-                             .value = range});
+    return request_fail_problem(r,
+                                &(struct problem){.status = MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                                                  .detail = "none of the ranges lies in the value",
+                                                  .header = MHD_HTTP_HEADER_CONTENT_RANGE,
+                                                  .value = range});
 }
