@@ -6,22 +6,75 @@
 
 #define LEVEL 1 /* listings repeat themselves: more effort gains little */
 
+#define BLANK  " \t"
+#define UNSAID (-1) /* the quality of what a list does not name */
+
+/* In thousandths; UNSAID where `p`, up to `end`, is no qvalue. */
+static int parse_quality(const char *p, const char *end)
+{
+    int quality;
+
+    if (p == end || (*p != '0' && *p != '1'))
+        return UNSAID;
+    quality = 1000 * (*p++ - '0');
+    if (p < end && *p++ != '.')
+        return UNSAID;
+    for (int unit = 100; p < end; unit /= 10) {
+        if (unit == 0 || *p < '0' || *p > '9')
+            return UNSAID;
+        quality += unit * (*p++ - '0');
+    }
+    return quality <= 1000 ? quality : UNSAID;
+}
+
+/* What follows a coding's name, up to `end`: nothing or a weight; UNSAID if it is neither. */
+static int parse_weight(const char *p, const char *end)
+{
+    while (end > p && strchr(BLANK, end[-1]) != NULL)
+        end--;
+    if (p == end)
+        return 1000;
+    p += strspn(p, BLANK);
+    if (*p++ != ';')
+        return UNSAID;
+    p += strspn(p, BLANK);
+    return strncasecmp(p, "q=", 2) == 0 ? parse_quality(p + 2, end) : UNSAID;
+}
+
+static bool names(const char *p, size_t len, const char *coding)
+{
+    return strlen(coding) == len && strncasecmp(p, coding, len) == 0;
+}
+
+enum encoding_choice encoding_choose(const char *list)
+{
+    int gzip = UNSAID, identity = UNSAID, any = UNSAID;
+
+    if (list == NULL)
+        return ENCODING_IDENTITY;
+    for (list += strspn(list, BLANK ","); *list != '\0'; list += strspn(list, BLANK ",")) {
+        const char *end = list + strcspn(list, ",");
+        size_t len = strcspn(list, BLANK ";,");
+        int weight = parse_weight(list + len, end);
+
+        if (gzip == UNSAID && (names(list, len, "gzip") || names(list, len, "x-gzip")))
+            gzip = weight;
+        else if (identity == UNSAID && names(list, len, "identity"))
+            identity = weight;
+        else if (any == UNSAID && names(list, len, "*"))
+            any = weight;
+        list = end;
+    }
+    gzip = gzip == UNSAID ? any : gzip;
+    identity = identity == UNSAID ? any : identity;
+    if (gzip > 0 && gzip >= identity)
+        return ENCODING_GZIP;
+    return identity != 0 ? ENCODING_IDENTITY : ENCODING_NONE;
+}
+
 bool encoding_takes_gzip(const char *list)
 {
-    while (list != NULL && *list != '\0') {
-        size_t len;
-
-        list += strspn(list, " \t,");
-        len = strcspn(list, ",");
-        if (strncasecmp(list, "gzip", 4) == 0 && strcspn(list, " \t;,") == 4) {
-            const char *weight = memchr(list, '=', len);
-
-            return weight == NULL ||
-                   strspn(weight + 1, "0. \t") < len - (size_t)(weight + 1 - list);
-        }
-        list += len;
-    }
-    return false;
+    return encoding_choose(list) == ENCODING_GZIP;
 }
 
 int encoding_gzip(struct buf *text)

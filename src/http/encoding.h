@@ -5,8 +5,15 @@
 #include "buf.h"
 #include <stdbool.h>
 
-/* True when an Accept-Encoding names gzip with a weight that is not 0 (section 12.5.3). NULL is no
- * header. */
+enum encoding_choice { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_NONE };
+
+/* Which form an Accept-Encoding, its lines joined by commas, asks for of a value that there is both
+ * plain and as gzip (sections 12.5.3 and 12.4.2); NULL is no header: plain. gzip comes first among
+ * equals, the first mention of a coding counts, and members that are malformed do not. NONE where
+ * it accepts neither form. */
+enum encoding_choice encoding_choose(const char *list);
+
+/* True where that is gzip: for those who send plain text to whom accepts neither. */
 bool encoding_takes_gzip(const char *list);
 
 /* Replaces `text` by its gzip form; ENOMEM leaves it as it was. */
