@@ -25,34 +25,20 @@ static void check(const struct example *examples, size_t count)
 static void what_browsers_load_has_the_type_they_expect(void **state)
 {
     static const struct example examples[] = {
-        {"a.html", "text/html"},
-        {"a.htm", "text/html"},
-        {"a.css", "text/css"},
-        {"a.js", "text/javascript"},
-        {"a.mjs", "text/javascript"},
-        {"a.js.map", "application/json"},
-        {"a.json", "application/json"},
-        {"a.webmanifest", "application/manifest+json"},
-        {"a.wasm", "application/wasm"},
-        {"a.xml", "application/xml"},
-        {"a.svg", "image/svg+xml"},
-        {"a.png", "image/png"},
-        {"a.jpg", "image/jpeg"},
-        {"a.jpeg", "image/jpeg"},
-        {"a.gif", "image/gif"},
-        {"a.webp", "image/webp"},
-        {"a.avif", "image/avif"},
-        {"a.ico", "image/vnd.microsoft.icon"},
-        {"a.woff", "font/woff"},
-        {"a.woff2", "font/woff2"},
-        {"a.mp3", "audio/mpeg"},
-        {"a.ogg", "audio/ogg"},
-        {"a.weba", "audio/webm"},
-        {"a.mp4", "video/mp4"},
-        {"a.webm", "video/webm"},
-        {"a.m3u8", "application/vnd.apple.mpegurl"},
-        {"a.vtt", "text/vtt"},
-        {"a.pdf", "application/pdf"},
+        {"a.html", "text/html"},        {"a.htm", "text/html"},
+        {"a.css", "text/css"},          {"a.js", "text/javascript"},
+        {"a.mjs", "text/javascript"},   {"a.js.map", "application/json"},
+        {"a.json", "application/json"}, {"a.webmanifest", "application/manifest+json"},
+        {"a.wasm", "application/wasm"}, {"a.xml", "application/xml"},
+        {"a.svg", "image/svg+xml"},     {"a.png", "image/png"},
+        {"a.jpg", "image/jpeg"},        {"a.jpeg", "image/jpeg"},
+        {"a.gif", "image/gif"},         {"a.webp", "image/webp"},
+        {"a.avif", "image/avif"},       {"a.ico", "image/vnd.microsoft.icon"},
+        {"a.woff", "font/woff"},        {"a.woff2", "font/woff2"},
+        {"a.mp3", "audio/mpeg"},        {"a.ogg", "audio/ogg"},
+        {"a.weba", "audio/webm"},       {"a.mp4", "video/mp4"},
+        {"a.webm", "video/webm"},       {"a.m3u8", "application/vnd.apple.mpegurl"},
+        {"a.vtt", "text/vtt"},          {"a.pdf", "application/pdf"},
     };
     (void)state;
     check(examples, array_len(examples));
@@ -61,18 +47,12 @@ static void what_browsers_load_has_the_type_they_expect(void **state)
 static void documents_data_and_archives_are_known(void **state)
 {
     static const struct example examples[] = {
-        {"a.txt", "text/plain"},
-        {"a.log", "text/plain"},
-        {"a.md", "text/markdown"},
-        {"a.csv", "text/csv"},
-        {"a.yaml", "application/yaml"},
-        {"a.yml", "application/yaml"},
-        {"a.toml", "application/toml"},
-        {"a.tar", "application/x-tar"},
-        {"a.tar.gz", "application/gzip"},
-        {"a.bz2", "application/x-bzip2"},
-        {"a.zst", "application/zstd"},
-        {"a.zip", "application/zip"},
+        {"a.txt", "text/plain"},          {"a.log", "text/plain"},
+        {"a.md", "text/markdown"},        {"a.csv", "text/csv"},
+        {"a.yaml", "application/yaml"},   {"a.yml", "application/yaml"},
+        {"a.toml", "application/toml"},   {"a.tar", "application/x-tar"},
+        {"a.tar.gz", "application/gzip"}, {"a.bz2", "application/x-bzip2"},
+        {"a.zst", "application/zstd"},    {"a.zip", "application/zip"},
     };
     (void)state;
     check(examples, array_len(examples));
