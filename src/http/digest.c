@@ -65,7 +65,7 @@ static int decode(const char *text, size_t len, bool padded, size_t size, uint8_
     struct base64_decode_ctx ctx;
     size_t got;
 
-    if (len > BASE64_ENCODE_RAW_LENGTH(size))
+    if (len > BASE64_MAX)
         return DISKV_EINVAL;
     base64_decode_init(&ctx);
     if (!base64_decode_update(&ctx, &got, bytes, len, text) || got != size ||

@@ -14,7 +14,7 @@ static int parse_quality(const char *p, const char *end)
 {
     int quality;
 
-    if (p == end || (*p != '0' && *p != '1'))
+    if (*p != '0' && *p != '1')
         return UNSAID;
     quality = 1000 * (*p++ - '0');
     if (p < end && *p++ != '.')
