@@ -146,8 +146,8 @@ static enum MHD_Result patch_end(struct request *r)
     rc = opening_go_on(r, &p->opening, DISKV_READ_CACHED);
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
-    if (rc == 0 && precondition_check(&p->precondition, false,
-                                      diskv_reader_info(p->opening.reader)) != 0)
+    if (rc == 0 &&
+        precondition_check(&p->precondition, false, diskv_reader_info(p->opening.reader)) != 0)
         rc = DISKV_EPRECONDITION;
     return rc != 0 ? request_fail_rc(r, rc) : annotate(r, p);
 }
