@@ -229,7 +229,8 @@ struct diskv_info {
 typedef int diskv_guard(void *ctx, const struct diskv_info *current);
 
 /* A field that is kept with a value: what the name and the value mean is the caller's business. The
- * name is of a-z, 0-9 and `-`, at most 64 bytes; the value is UTF-8 without control characters. */
+ * name is a token in lower case (RFC 9110, section 5.6.2) of at most 64 bytes; the value is UTF-8
+ * without control characters. */
 struct diskv_field {
     const char *name;
     const char *value;

@@ -29,8 +29,8 @@ struct layout;
 struct engine_info {
     uint64_t size;
     struct timespec mtime;
-    uint8_t ident[ENGINE_IDENT_LEN];    /* differs whenever the value may differ */
-    bool settled;                       /* whatever changes it from now on changes `ident` */
+    uint8_t ident[ENGINE_IDENT_LEN]; /* differs whenever the value may differ */
+    int64_t quiet_ns; /* since it last changed: a clock that ticks slower may hide another change */
     char type[DISKV_TYPE_MAX + 1];      /* media type, "" where none is kept */
     char record[ENGINE_RECORD_MAX + 1]; /* the store's own JSON, "" where none is kept */
 };
@@ -44,6 +44,7 @@ struct engine_op {
     void (*done)(struct engine_op *op, int rc);
     struct engine *engine; /* the engine's own, from here on */
     struct job job;
+    unsigned kind;
     int rc;
 };
 

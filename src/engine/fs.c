@@ -34,6 +34,7 @@ static const struct engine_ops fs_ops = {
     .commit = fs_commit,
     .abort = fs_abort,
     .erase = fs_erase,
+    .annotate = fs_annotate,
     .clear = fs_clear,
     .identify = fs_identify,
     .stat = fs_stat,

@@ -162,15 +162,25 @@ void fs_file_grown(struct fs_writer *writer, size_t len);
 /* Closes the writer and, unless it was `renamed`, removes its file. */
 void fs_writer_end(struct fs_writer *writer, bool renamed);
 
-/* --- fs_commit.c --- */
+/* --- fs_batch.c: changes to names, on the committer thread --- */
 
-/* What the committer thread runs, on the op's job: a batch that begins with it. */
-void fs_commit_run(struct job *job);
-void fs_erase_run(struct job *job);
+/* Takes the commit over from the workers, who have written its file. */
+void fs_commit_post(struct engine_commit *c);
 void fs_erase(struct engine *engine, struct engine_erase *e);
-
-void fs_clear_run(struct job *job);
 void fs_clear(struct engine *engine, struct engine_clear *c);
+void fs_annotate(struct engine *engine, struct engine_annotate *a);
+
+/* --- fs_commit.c: a change of each kind, made; a code of diskv's table --- */
+
+int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs);
+int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs);
+
+/* Asks the guard, which may be NULL, about what the slot holds. */
+int fs_guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx);
+
+/* --- fs_annotate.c --- */
+
+int fs_annotate_apply(struct fs *fs, struct engine_annotate *a);
 
 /* --- fs_clear.c --- */
 

@@ -9,19 +9,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Changes that share their directory syncs. */
-#define BATCH_MAX 128
-
 /* How often a change starts over when other programs remove directories under it. */
 #define TRIES_MAX 10000
 
-static struct fs *op_fs(const struct engine_op *op)
-{
-    return container_of(op->engine, struct fs, engine);
-}
-
-/* Asks the guard about what the slot holds. A negative code of diskv's table. */
-static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
+int fs_guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
 {
     if (!guard)
         return 0;
@@ -57,7 +48,7 @@ static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
 {
     int rc = c->guard ? fs_slot_open(fs, path, false, dirs, slot) : -ENOENT;
     if (rc == 0) {
-        *refused = guard_ask(slot, c->guard, c->guard_ctx);
+        *refused = fs_guard_ask(slot, c->guard, c->guard_ctx);
         if (*refused)
             fs_slot_close(slot);
         return 0;
@@ -100,7 +91,7 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
     return 0;
 }
 
-static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
+int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
 {
     struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     char path[LAYOUT_PATH_SIZE];
@@ -118,7 +109,7 @@ static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *
     return rc == -ENOENT ? DISKV_EUNAVAILABLE : error_from_errno(-rc);
 }
 
-static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
+int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
 {
     char path[LAYOUT_PATH_SIZE];
     if (fs->layout->to_path(fs->layout, e->key, e->len, path))
@@ -127,7 +118,7 @@ static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *di
     int rc = fs_slot_open(fs, path, false, dirs, &slot);
     if (rc)
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
-    int refused = guard_ask(&slot, e->guard, e->guard_ctx);
+    int refused = fs_guard_ask(&slot, e->guard, e->guard_ctx);
     if (!refused) {
         int old_fd = value_hold(&slot);
         rc = sys_unlinkat(slot.fd, slot.name, 0);
@@ -144,115 +135,4 @@ static int erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *di
     fs_dirs_add(dirs, slot.fd);
     fs_prune(fs, path, dirs);
     return 0;
-}
-
-static struct fs_writer *job_writer(struct job *job)
-{
-    struct engine_op *op = container_of(job, struct engine_op, job);
-    if (job->run != fs_commit_run)
-        return NULL;
-    struct engine_commit *c = container_of(op, struct engine_commit, op);
-    return container_of(c->writer, struct fs_writer, writer);
-}
-
-static bool job_sync(struct job *job)
-{
-    struct engine_op *op = container_of(job, struct engine_op, job);
-    if (job->run == fs_commit_run)
-        return container_of(op, struct engine_commit, op)->sync;
-    if (job->run == fs_erase_run)
-        return container_of(op, struct engine_erase, op)->sync;
-    return container_of(op, struct engine_clear, op)->sync;
-}
-
-/* True where the commit's file is still to be synced. */
-static bool job_unsynced(struct job *job)
-{
-    const struct fs_writer *w = job_writer(job);
-    return w && !w->synced && job_sync(job);
-}
-
-/* Syncs the files of a batch's commits; `rc` of each op says how that went. */
-static void commits_sync(struct fs *fs, struct job **jobs, size_t count)
-{
-    size_t unsynced = 0;
-    for (size_t i = 0; i < count; i++)
-        unsynced += job_unsynced(jobs[i]);
-    bool together = unsynced >= FS_SYNC_TOGETHER && sys_syncfs(fs->tmp_fd) == 0;
-    for (size_t i = 0; i < count; i++) {
-        struct engine_op *op = container_of(jobs[i], struct engine_op, job);
-        int rc = !together && job_unsynced(jobs[i]) ? sys_fsync(job_writer(jobs[i])->fd) : 0;
-        op->rc = rc ? error_from_errno(-rc) : 0;
-    }
-}
-
-static void change_apply(struct fs *fs, struct job *job, struct fs_dirs *dirs)
-{
-    struct engine_op *op = container_of(job, struct engine_op, job);
-    dirs->sync = job_sync(job);
-    if (job->run == fs_erase_run) {
-        op->rc = erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
-        return;
-    }
-    if (job->run == fs_clear_run) {
-        op->rc = fs_clear_apply(fs, container_of(op, struct engine_clear, op), dirs);
-        return;
-    }
-    struct engine_commit *c = container_of(op, struct engine_commit, op);
-    if (!op->rc)
-        op->rc = commit_apply(fs, c, dirs);
-    fs_writer_end(job_writer(job), !op->rc);
-}
-
-/* Makes a batch of changes: all files are synced, each change is applied in turn, all directories
- * are synced, and all are reported in the order in which they took effect. Only what is to be
- * durable is synced. */
-static void batch_run(struct fs *fs, struct job **jobs, size_t count)
-{
-    struct fs_dirs dirs = {.fs = fs};
-    commits_sync(fs, jobs, count);
-    for (size_t i = 0; i < count; i++)
-        change_apply(fs, jobs[i], &dirs);
-    int rc = fs_dirs_sync(&dirs);
-    for (size_t i = 0; i < count; i++) {
-        struct engine_op *op = container_of(jobs[i], struct engine_op, job);
-        op->done(op, !op->rc && rc && job_sync(jobs[i]) ? DISKV_EINDOUBT : op->rc);
-    }
-}
-
-static void batch_begin(struct job *job)
-{
-    struct fs *fs = op_fs(container_of(job, struct engine_op, job));
-    struct job *jobs[BATCH_MAX] = {job};
-    size_t count = 1 + workers_take(fs->committer, jobs + 1, BATCH_MAX - 1);
-    batch_run(fs, jobs, count);
-}
-
-void fs_commit_run(struct job *job)
-{
-    batch_begin(job);
-}
-
-void fs_erase_run(struct job *job)
-{
-    batch_begin(job);
-}
-
-void fs_erase(struct engine *engine, struct engine_erase *e)
-{
-    e->op.engine = engine;
-    e->op.job.run = fs_erase_run;
-    workers_post(op_fs(&e->op)->committer, &e->op.job);
-}
-
-void fs_clear_run(struct job *job)
-{
-    batch_begin(job);
-}
-
-void fs_clear(struct engine *engine, struct engine_clear *c)
-{
-    c->op.engine = engine;
-    c->op.job.run = fs_clear_run;
-    workers_post(op_fs(&c->op)->committer, &c->op.job);
 }

@@ -57,7 +57,9 @@ void fs_ident(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
 void fs_info(int fd, const struct stat *st, struct timespec looked, struct engine_info *out)
 {
     fs_ident(st, out->ident);
-    out->settled = fs_settled(st->st_mtim, looked) && fs_settled(st->st_ctim, looked);
+    int64_t since_edit = fs_nanoseconds(looked) - fs_nanoseconds(st->st_mtim);
+    int64_t since_change = fs_nanoseconds(looked) - fs_nanoseconds(st->st_ctim);
+    out->quiet_ns = since_edit < since_change ? since_edit : since_change;
     out->size = (uint64_t)st->st_size;
     out->mtime = st->st_mtim;
     attribute_get(fd, "user.mime_type", out->type, sizeof out->type);

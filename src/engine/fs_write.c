@@ -168,8 +168,7 @@ static void prepare_run(struct job *job)
         c->op.done(&c->op, error_from_errno(-rc));
         return;
     }
-    job->run = fs_commit_run;
-    workers_post(fs->committer, job);
+    fs_commit_post(c);
 }
 
 void fs_commit(struct engine_commit *c)

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-/* A value never changes once it is there; readers share it with the table. */
+/* The bytes never change once they are there; readers share them with the table. */
 struct value {
     atomic_uint refs;
     struct engine_info info;
@@ -83,6 +83,7 @@ static int memory_open_now(struct engine *engine, struct engine_open *o)
     pthread_mutex_lock(&m->lock);
     if (value_find(m, o->key, o->len, &at)) {
         r->value = m->values[at];
+        r->reader.info = r->value->info;
         atomic_fetch_add(&r->value->refs, 1);
     }
     pthread_mutex_unlock(&m->lock);
@@ -91,7 +92,6 @@ static int memory_open_now(struct engine *engine, struct engine_open *o)
         return DISKV_ENOTFOUND;
     }
     r->reader.engine = engine;
-    r->reader.info = r->value->info;
     o->reader = &r->reader;
     return 0;
 }
@@ -223,7 +223,7 @@ static int value_put(struct memory *m, struct value *v, size_t at, bool exists)
 static void attributes_set(struct value *v, const struct engine_commit *c)
 {
     v->info.mtime = c->mtime;
-    v->info.settled = true;
+    v->info.quiet_ns = INT64_MAX;
     snprintf(v->info.type, sizeof v->info.type, "%s", c->type);
     snprintf(v->info.record, sizeof v->info.record, "%s", c->record);
     v->points = c->points_len ? malloc(c->points_len) : NULL;
@@ -271,6 +271,26 @@ static void memory_erase(struct engine *engine, struct engine_erase *e)
         memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
     }
     e->op.done(&e->op, rc);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void memory_annotate(struct engine *engine, struct engine_annotate *a)
+{
+    struct memory *m = engine_memory(engine);
+    pthread_mutex_lock(&m->lock);
+    size_t at;
+    int rc = value_find(m, a->key, a->len, &at) ? 0 : DISKV_ENOTFOUND;
+    if (!rc)
+        rc = a->guard(a->guard_ctx, &m->values[at]->info);
+    if (!rc) {
+        struct engine_info *info = &m->values[at]->info;
+        snprintf(info->type, sizeof info->type, "%s", a->type);
+        snprintf(info->record, sizeof info->record, "%s", a->record);
+        m->next_ident++;
+        memcpy(info->ident, &m->next_ident, sizeof m->next_ident);
+        a->info = *info;
+    }
+    a->op.done(&a->op, rc);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -365,6 +385,7 @@ static const struct engine_ops memory_ops = {
     .commit = memory_commit,
     .abort = memory_abort,
     .erase = memory_erase,
+    .annotate = memory_annotate,
     .clear = memory_clear,
     .identify = memory_identify,
     .stat = memory_stat,

@@ -4,7 +4,7 @@
 
 static bool name_valid(const char *name)
 {
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~");
     return len > 0 && len <= FIELD_NAME_MAX && name[len] == '\0';
 }
 
@@ -17,23 +17,33 @@ static bool value_valid(const char *value)
     return utf8_valid(value, len);
 }
 
-static int text_add(struct fields *fields, const char *text)
+/* The name that comes last; "" where there is none. */
+static const char *name_last(const struct fields *fields)
 {
-    size_t len = strlen(text) + 1;
-    if (len > sizeof fields->text - fields->len)
-        return DISKV_EMETADATA;
-    memcpy(fields->text + fields->len, text, len);
-    fields->len += len;
-    return 0;
+    const char *last = "";
+    struct diskv_field field;
+    for (size_t i = 0; fields_at(fields, i, &field); i++)
+        last = field.name;
+    return last;
 }
 
-/* Adds a field, whose name must come after all that are there. */
-static int field_add(struct fields *fields, const struct diskv_field *field)
+static void text_add(struct fields *fields, const char *text)
 {
-    if (!name_valid(field->name) || !value_valid(field->value))
+    size_t len = strlen(text) + 1;
+    memcpy(fields->text + fields->len, text, len);
+    fields->len += len;
+}
+
+int fields_add(struct fields *fields, const struct diskv_field *field)
+{
+    if (!name_valid(field->name) || !value_valid(field->value) ||
+        strcmp(field->name, name_last(fields)) <= 0)
         return DISKV_EINVAL;
-    int rc = text_add(fields, field->name);
-    return rc ? rc : text_add(fields, field->value);
+    if (strlen(field->name) + strlen(field->value) + 2 > sizeof fields->text - fields->len)
+        return DISKV_EMETADATA;
+    text_add(fields, field->name);
+    text_add(fields, field->value);
+    return 0;
 }
 
 /* The first by name of those after `name`; NULL where there is none. */
@@ -42,62 +52,23 @@ static const struct diskv_field *next_of(const struct diskv_field *items, size_t
 {
     const struct diskv_field *next = NULL;
     for (size_t i = 0; i < count; i++)
-        if ((!name || strcmp(items[i].name, name) > 0) &&
-            (!next || strcmp(items[i].name, next->name) < 0))
+        if (strcmp(items[i].name, name) > 0 && (!next || strcmp(items[i].name, next->name) < 0))
             next = &items[i];
     return next;
 }
 
 int fields_set(struct fields *fields, const struct diskv_field *items, size_t count)
 {
-    const char *name = NULL;
+    const char *name = "";
     size_t added = 0;
     fields->len = 0;
     for (const struct diskv_field *next; (next = next_of(items, count, name)); added++) {
-        int rc = field_add(fields, next);
+        int rc = fields_add(fields, next);
         if (rc)
             return rc;
         name = next->name;
     }
     return added == count ? 0 : DISKV_EINVAL;
-}
-
-int fields_from_json(struct fields *fields, const json_t *object)
-{
-    fields->len = 0;
-    size_t count = json_object_size(object);
-    struct diskv_field *items = calloc(count + 1, sizeof *items);
-    if (!items)
-        return DISKV_ENOMEM;
-    int rc = 0;
-    const char *name;
-    const json_t *value;
-    size_t i = 0;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
-        items[i++] = (struct diskv_field){.name = name, .value = json_string_value(value)};
-        if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
-            rc = DISKV_EINVAL;
-    }
-    if (!rc)
-        rc = fields_set(fields, items, count);
-    if (rc)
-        fields->len = 0;
-    free(items);
-    return rc;
-}
-
-json_t *fields_to_json(const struct fields *fields)
-{
-    json_t *object = json_object();
-    struct diskv_field field;
-    for (size_t i = 0; object && fields_at(fields, i, &field); i++) {
-        if (json_object_set_new(object, field.name, json_string(field.value))) {
-            json_decref(object);
-            return NULL;
-        }
-    }
-    return object;
 }
 
 bool fields_at(const struct fields *fields, size_t index, struct diskv_field *out)

@@ -2,6 +2,8 @@
 
 #include "util.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <xxhash.h>
 
 bool type_valid(const char *type)
@@ -12,6 +14,8 @@ bool type_valid(const char *type)
             return false;
     return len <= DISKV_TYPE_MAX;
 }
+
+/* --- Entity tags --- */
 
 static void hash_to_tag(XXH128_hash_t hash, char etag[static DISKV_ETAG_MAX + 1])
 {
@@ -36,78 +40,165 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
     hash_to_tag(XXH3_128bits(bytes, len), etag);
 }
 
+/* --- Writing --- */
+
 /* Wraps around in the year 2262, which a file may say it is from. */
 static int64_t nanoseconds(struct timespec t)
 {
     return (int64_t)((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
 }
 
-/* Adds what is there of the record to its JSON object. */
-static int record_fill(json_t *root, const struct record *record, const struct fields *fields)
+/* Text that is cut off where it has no room; `len` says how long it would be. */
+struct text {
+    char *at;
+    size_t len, size;
+};
+
+__attribute__((format(printf, 2, 3))) static void text_add(struct text *t, const char *format, ...)
 {
-    char hash[2 * RECORD_HASH_LEN + 1];
-    hex_encode(record->hash, sizeof record->hash, hash);
-    int failed = record->hashed && json_object_set_new(root, "xxh3", json_string(hash));
-    failed |= json_object_set_new(root, "size", json_integer((json_int_t)record->size));
-    failed |= json_object_set_new(root, "mtime", json_integer(nanoseconds(record->mtime)));
-    if (*record->codec) {
-        failed |= json_object_set_new(root, "codec", json_string(record->codec));
-        failed |= json_object_set_new(root, "length", json_integer((json_int_t)record->length));
+    va_list args;
+    va_start(args, format);
+    bool fits = t->len < t->size;
+    int n = vsnprintf(fits ? t->at + t->len : NULL, fits ? t->size - t->len : 0, format, args);
+    va_end(args);
+    t->len += n > 0 ? (size_t)n : 0;
+}
+
+/* A JSON string; none that is kept here has control characters. */
+static void text_add_string(struct text *t, const char *s)
+{
+    text_add(t, "\"");
+    for (size_t run; *s; s += run) {
+        run = strcspn(s, "\"\\");
+        text_add(t, "%.*s", (int)run, s);
+        if (s[run])
+            text_add(t, "\\%c", s[run++]);
     }
-    if (fields->len)
-        failed |= json_object_set_new(root, "fields", fields_to_json(fields));
-    if (record->retyped)
-        failed |=
-            json_object_set_new(root, "type", json_pack("[s, s]", record->was_type, record->type));
-    return failed ? DISKV_ENOMEM : 0;
+    text_add(t, "\"");
 }
 
 int record_format(const struct record *record, const struct fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1])
 {
-    json_t *root = json_object();
-    int rc = root ? record_fill(root, record, fields) : DISKV_ENOMEM;
-    size_t len = rc ? 0 : json_dumpb(root, out, ENGINE_RECORD_MAX + 1, JSON_COMPACT);
-    json_decref(root);
-    if (!rc && (len == 0 || len > ENGINE_RECORD_MAX))
-        return DISKV_EMETADATA;
-    out[len] = '\0';
-    return rc;
-}
-
-static bool hash_parse(const char *hex, uint8_t hash[static RECORD_HASH_LEN])
-{
-    size_t len = strlen(hex);
-    for (size_t i = 0; i + 1 < len && i / 2 < RECORD_HASH_LEN; i += 2) {
-        int high = hex_value((unsigned char)hex[i]);
-        int low = hex_value((unsigned char)hex[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        hash[i / 2] = (uint8_t)(high << 4 | low);
+    struct text t = {.at = out, .size = ENGINE_RECORD_MAX + 1};
+    char hash[2 * RECORD_HASH_LEN + 1];
+    struct diskv_field field;
+    hex_encode(record->hash, sizeof record->hash, hash);
+    if (record->hashed)
+        text_add(&t, "{\"xxh3\":\"%s\",", hash);
+    text_add(&t, "%s\"size\":%" PRIu64 ",\"mtime\":%" PRId64, record->hashed ? "" : "{",
+             record->size, nanoseconds(record->mtime));
+    if (*record->codec)
+        text_add(&t, ",\"codec\":\"%s\",\"length\":%" PRIu64, record->codec, record->length);
+    if (record->retyped) {
+        text_add(&t, ",\"type\":[");
+        text_add_string(&t, record->was_type);
+        text_add(&t, ",");
+        text_add_string(&t, record->type);
+        text_add(&t, "]");
     }
-    return len == (size_t)2 * RECORD_HASH_LEN;
+    for (size_t i = 0; fields_at(fields, i, &field); i++) {
+        text_add(&t, i ? "," : ",\"fields\":{");
+        text_add_string(&t, field.name);
+        text_add(&t, ":");
+        text_add_string(&t, field.value);
+    }
+    text_add(&t, fields->len ? "}}" : "}");
+    return t.len < t.size ? 0 : DISKV_EMETADATA;
 }
 
-/* Takes a record apart; false where it is none. What it does not say of a codec, it has none. */
-static bool record_parse(const json_t *root, struct record *out)
+/* --- Reading: what record_format writes, byte for byte, and without asking for memory: without its
+ * record a value would be taken for something else --- */
+
+static bool take(const char **p, const char *literal)
 {
-    const char *hex = NULL, *codec = "", *was = "", *type = NULL;
-    json_int_t size, mtime, length = -1;
-    if (json_unpack((json_t *)(uintptr_t)root, "{s?s, s:I, s:I, s?s, s?I, s?[s, s]}", "xxh3", &hex,
-                    "size", &size, "mtime", &mtime, "codec", &codec, "length", &length, "type",
-                    &was, &type) ||
-        size < 0 || mtime < 0 || strlen(codec) >= sizeof out->codec || (*codec && length < 0) ||
-        strlen(was) > DISKV_TYPE_MAX || (type && !type_valid(type)))
+    size_t len = strlen(literal);
+    if (strncmp(*p, literal, len) != 0)
         return false;
-    out->hashed = hex;
-    out->size = (uint64_t)size;
-    out->mtime = (struct timespec){.tv_sec = mtime / 1000000000, .tv_nsec = mtime % 1000000000};
-    out->length = *codec ? (uint64_t)length : out->size;
-    snprintf(out->codec, sizeof out->codec, "%s", codec);
-    out->retyped = type;
-    snprintf(out->was_type, sizeof out->was_type, "%s", was);
-    snprintf(out->type, sizeof out->type, "%s", type ? type : "");
-    return !hex || hash_parse(hex, out->hash);
+    *p += len;
+    return true;
+}
+
+static bool take_number(const char **p, uint64_t *out)
+{
+    char *end;
+    if (**p < '0' || **p > '9')
+        return false;
+    *out = strtoull(*p, &end, 10);
+    *p = end;
+    return *out < INT64_MAX;
+}
+
+static bool take_hash(const char **p, uint8_t hash[static RECORD_HASH_LEN])
+{
+    for (size_t i = 0; i < RECORD_HASH_LEN; i++, *p += 2) {
+        int high = hex_value((unsigned char)(*p)[0]);
+        int low = high < 0 ? -1 : hex_value((unsigned char)(*p)[1]);
+        if (low < 0)
+            return false;
+        hash[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static bool take_string(const char **p, char *out, size_t size)
+{
+    size_t len = 0;
+    if (!take(p, "\""))
+        return false;
+    for (; **p && **p != '"'; (*p)++) {
+        if (**p == '\\' && *++(*p) != '"' && **p != '\\')
+            return false;
+        if (len + 1 >= size)
+            return false;
+        out[len++] = **p;
+    }
+    out[len] = '\0';
+    return take(p, "\"");
+}
+
+/* Fields must be in order, as fields_set puts them; it checks them. */
+static bool take_fields(const char **p, struct fields *out)
+{
+    char name[FIELD_NAME_MAX + 1], value[ENGINE_RECORD_MAX + 1];
+    struct diskv_field field = {.name = name, .value = value};
+    do {
+        if (!take_string(p, name, sizeof name) || !take(p, ":") ||
+            !take_string(p, value, sizeof value) || fields_add(out, &field))
+            return false;
+    } while (take(p, ","));
+    return take(p, "}");
+}
+
+static bool codec_named(const char *name)
+{
+    return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+static bool record_parse(const char *p, struct record *record, struct fields *fields)
+{
+    uint64_t mtime;
+    *record = (struct record){.hashed = take(&p, "{\"xxh3\":\"")};
+    if (record->hashed ? !take_hash(&p, record->hash) || !take(&p, "\",") : !take(&p, "{"))
+        return false;
+    if (!take(&p, "\"size\":") || !take_number(&p, &record->size) || !take(&p, ",\"mtime\":") ||
+        !take_number(&p, &mtime))
+        return false;
+    record->mtime = (struct timespec){.tv_sec = (time_t)(mtime / 1000000000),
+                                      .tv_nsec = (long)(mtime % 1000000000)};
+    record->length = record->size;
+    if (take(&p, ",\"codec\":") &&
+        (!take_string(&p, record->codec, sizeof record->codec) || !codec_named(record->codec) ||
+         !take(&p, ",\"length\":") || !take_number(&p, &record->length)))
+        return false;
+    record->retyped = take(&p, ",\"type\":[");
+    if (record->retyped && (!take_string(&p, record->was_type, sizeof record->was_type) ||
+                            !take(&p, ",") || !take_string(&p, record->type, sizeof record->type) ||
+                            !take(&p, "]") || !type_valid(record->type)))
+        return false;
+    if (take(&p, ",\"fields\":{") && !take_fields(&p, fields))
+        return false;
+    return take(&p, "}") && !*p;
 }
 
 /* Reads the record and the fields; false where there is no record of the value as it is. The fields
@@ -115,16 +206,17 @@ static bool record_parse(const json_t *root, struct record *out)
 static bool record_read(const struct engine_info *from, struct record *record,
                         struct fields *fields)
 {
-    json_t *root = *from->record ? json_loads(from->record, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    *record = (struct record){0};
-    bool fits = root && record_parse(root, record);
-    json_t *object = fits ? json_object_get(root, "fields") : NULL;
-    if (object)
-        fields_from_json(fields, object);
-    json_decref(root);
-    return fits && record->hashed && record->size == from->size &&
+    fields->len = 0;
+    if (!record_parse(from->record, record, fields)) {
+        *record = (struct record){0};
+        fields->len = 0;
+        return false;
+    }
+    return record->hashed && record->size == from->size &&
            nanoseconds(record->mtime) == nanoseconds(from->mtime);
 }
+
+/* --- What an engine knows --- */
 
 /* The type is an attribute of its own, for other programs too. While it changes with the fields the
  * record, which changes in one step, says from what to what. */
@@ -144,7 +236,6 @@ bool info_from_engine(const diskv *store, const struct engine_info *from, struct
         record = &own_record;
     if (!fields)
         fields = &own_fields;
-    fields->len = 0;
     bool recorded = record_read(from, record, fields);
     out->modified = from->mtime;
     type_set(from, record, out->type);

@@ -101,6 +101,11 @@ int sys_fsetxattr(int fd, const char *name, const void *value, size_t len)
     SYS_RETRY(int, fsetxattr(fd, name, value, len, 0));
 }
 
+int sys_fremovexattr(int fd, const char *name)
+{
+    SYS_RETRY(int, fremovexattr(fd, name));
+}
+
 int sys_fgetxattr(int fd, const char *name, void *value, size_t len)
 {
     SYS_RETRY(int, fgetxattr(fd, name, value, len));
