@@ -5,15 +5,16 @@
 
 #include <inttypes.h>
 
-static void check_info(const struct engine_info *from, const struct diskv_info *info)
+static void check_info(const struct engine_info *from, const struct diskv_info *info,
+                       const struct record *record)
 {
     assert(type_valid(info->type));
-    assert(!*info->type || strcmp(info->type, from->type) == 0);
+    assert(!*info->type || strcmp(info->type, from->type) == 0 || record->retyped);
     assert(strlen(info->etag) == DISKV_ETAG_MAX);
     assert(strspn(info->etag, "0123456789abcdef") == DISKV_ETAG_MAX);
 }
 
-/* What was read of a record and written anew is the same. */
+/* What was read of a record and written anew is read as the same. */
 static void check_record(const diskv *store, const struct engine_info *from,
                          const struct diskv_info *info, const struct fields *fields,
                          const struct record *record)
@@ -23,7 +24,6 @@ static void check_record(const diskv *store, const struct engine_info *from,
     struct record record_again;
     assert(record->size == from->size && info->size == record->length);
     assert(record_format(record, fields, again.record) == 0);
-    assert(strcmp(again.record, from->record) == 0);
     assert(info_from_engine(store, &again, &info_again, NULL, &record_again));
     assert(strcmp(info_again.etag, info->etag) == 0 && info_again.size == info->size);
     assert(strcmp(record_again.codec, record->codec) == 0);
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sscanf(numbers, "%18" SCNu64 " %18" SCNd64 " %9" SCNd64, &from.size, &seconds, &nanoseconds);
     from.mtime = (struct timespec){.tv_sec = seconds, .tv_nsec = nanoseconds < 0 ? 0 : nanoseconds};
     bool recorded = info_from_engine(&store, &from, &info, &fields, &record);
-    check_info(&from, &info);
+    check_info(&from, &info, &record);
     if (recorded)
         check_record(&store, &from, &info, &fields, &record);
     return 0;
