@@ -1,7 +1,7 @@
 #include "assets.h"
 #include "answer.h"
-#include "encoding.h"
 #include "handlers.h"
+#include "header.h"
 #include "precondition.h"
 #include <assert.h>
 
@@ -42,15 +42,15 @@ static enum MHD_Result send_asset(struct request *r, unsigned status, const stru
 static enum MHD_Result asset_end(struct request *r)
 {
     const struct asset *asset = asset_find(r->path, r->path_len);
-    const char *accepted =
-        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    enum encoding_choice encoding;
     struct diskv_info info = {0};
     struct precondition p;
     unsigned status = 0;
     bool gzip;
 
     assert(asset != NULL); /* the route asked */
-    gzip = asset->gzip != NULL && encoding_takes_gzip(accepted);
+    gzip =
+        header_encoding(r->mhd, &encoding) == 0 && encoding == ENCODING_GZIP && asset->gzip != NULL;
     snprintf(info.etag, sizeof(info.etag), "%s%s", asset->etag, gzip ? "-gz" : "");
     if (precondition_read(r->mhd, &p) == 0) {
         p.has_modified_since = false; /* an asset has an entity tag and no date */

@@ -72,11 +72,6 @@ enum encoding_choice encoding_choose(const char *list)
     return identity != 0 ? ENCODING_IDENTITY : ENCODING_NONE;
 }
 
-bool encoding_takes_gzip(const char *list)
-{
-    return encoding_choose(list) == ENCODING_GZIP;
-}
-
 int encoding_gzip(struct buf *text)
 {
     z_stream z = {.next_in = (unsigned char *)text->data, .avail_in = (uInt)text->len};

@@ -13,9 +13,6 @@ enum encoding_choice { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_NONE };
  * it accepts neither form. */
 enum encoding_choice encoding_choose(const char *list);
 
-/* True where that is gzip: for those who send plain text to whom accepts neither. */
-bool encoding_takes_gzip(const char *list);
-
 /* Replaces `text` by its gzip form; ENOMEM leaves it as it was. */
 int encoding_gzip(struct buf *text);
 

@@ -1,5 +1,4 @@
 #include "digest.h"
-#include "encoding.h"
 #include "handlers.h"
 #include "header.h"
 #include "metadata.h"
@@ -19,19 +18,6 @@ struct get {
     struct repr_digest digest;
 };
 
-/* Which form the client takes, should there be two; false for out of memory. */
-static bool choose_encoding(struct request *r, struct get *g)
-{
-    char *accept;
-
-    if (header_joined(r->mhd, MHD_HTTP_HEADER_ACCEPT_ENCODING, &accept) != 0)
-        return false;
-    g->encoding = encoding_choose(accept);
-    g->how = g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
-    free(accept);
-    return true;
-}
-
 static void get_begin(struct request *r)
 {
     struct get *g = r->state;
@@ -41,13 +27,14 @@ static void get_begin(struct request *r)
     if (header_lines(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) != 1 || r->is_head ||
         header_lines(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range) > 1)
         g->range = NULL;
-    if (!choose_encoding(r, g) || repr_digest_read(r->mhd, &g->digest) != 0)
+    if (header_encoding(r->mhd, &g->encoding) != 0 || repr_digest_read(r->mhd, &g->digest) != 0)
         request_refuse_rc(r, DISKV_ENOMEM);
     else if (g->encoding == ENCODING_NONE)
         request_refuse(r, MHD_HTTP_NOT_ACCEPTABLE,
                        "a value has a plain form and perhaps one in gzip: neither is accepted");
     else if (precondition_read(r->mhd, &g->precondition) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
+    g->how = g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
 }
 
 /* True where what the file has can go out as it is: a gzip stream of a value that is not itself one

@@ -59,3 +59,13 @@ int header_joined(struct MHD_Connection *connection, const char *name, char **ou
     *out = buf_steal(&g.list);
     return g.rc;
 }
+
+int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out)
+{
+    char *accept;
+    int rc = header_joined(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING, &accept);
+
+    *out = encoding_choose(accept);
+    free(accept);
+    return rc;
+}

@@ -2,6 +2,7 @@
 #ifndef HEADER_H
 #define HEADER_H
 
+#include "encoding.h"
 #include <microhttpd.h>
 #include <stddef.h>
 
@@ -12,5 +13,8 @@ size_t header_lines(struct MHD_Connection *connection, const char *name, const c
 /* Joins the field's lines into one list, separated by commas: for free(), NULL where there is none.
  * ENOMEM. */
 int header_joined(struct MHD_Connection *connection, const char *name, char **out);
+
+/* Which form the request's Accept-Encoding asks for; ENOMEM. */
+int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out);
 
 #endif

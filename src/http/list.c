@@ -1,7 +1,7 @@
 #include "answer.h"
 #include "context.h"
-#include "encoding.h"
 #include "handlers.h"
+#include "header.h"
 #include "item.h"
 #include "json.h"
 #include "key.h"
@@ -13,7 +13,7 @@ struct list {
     struct diskv_list_options options;
     struct diskv_page *page;
     struct buf text; /* the page as JSON */
-    bool takes_gzip;
+    enum encoding_choice encoding;
     bool gzipped;
     bool listing;
     char from[DISKV_KEY_MAX];
@@ -30,9 +30,9 @@ static void list_begin(struct request *r)
     o->prefix = l->prefix;
     o->delimiter = l->delimiter;
     o->limit = LIMIT_DEFAULT;
-    l->takes_gzip = encoding_takes_gzip(
-        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-    if (query_text(r->query, "from", l->from, sizeof(l->from), &o->from_len) != 0)
+    if (header_encoding(r->mhd, &l->encoding) != 0)
+        request_refuse_rc(r, DISKV_ENOMEM);
+    else if (query_text(r->query, "from", l->from, sizeof(l->from), &o->from_len) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "from takes at most 1000 bytes of UTF-8");
     else if (query_text(r->query, "prefix", l->prefix, sizeof(l->prefix), &o->prefix_len) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "prefix takes at most 1000 bytes of UTF-8");
@@ -94,8 +94,8 @@ static void list_done(void *ctx, int rc)
         rc = print_page(&l->text, l->page);
     diskv_page_free(l->page);
     l->page = NULL;
-    l->gzipped =
-        rc == 0 && l->takes_gzip && l->text.len >= GZIP_MIN && encoding_gzip(&l->text) == 0;
+    l->gzipped = rc == 0 && l->encoding == ENCODING_GZIP && l->text.len >= GZIP_MIN &&
+                 encoding_gzip(&l->text) == 0;
     request_done(r, rc);
 }
 

@@ -45,7 +45,7 @@ static void patch_begin(struct request *r)
     else if (header_lines(r->mhd, MHD_HTTP_HEADER_CONTENT_TYPE, &type) != 1 ||
              !(is_type(type, MERGE_PATCH) || is_type(type, "application/json")))
         r->refusal = (struct problem){.status = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                      .detail = "a change of metadata is a " MERGE_PATCH,
+                                      .detail = "a change of metadata is JSON: " MERGE_PATCH,
                                       .header = "Accept-Patch",
                                       .value = MERGE_PATCH ", application/json"};
     else if (r->framing.length > BODY_MAX)

@@ -34,8 +34,8 @@ static bool fails_already(struct request *r, const struct precondition *p)
     return status != 0;
 }
 
-/* False where the headers that say what the body is are malformed. */
-static bool digests_read(struct request *r, struct digest *out)
+/* Reads what the headers say that the body is; EINVAL where they are malformed, ENOMEM. */
+static int read_digests(struct request *r, struct digest *out)
 {
     char *md5 = NULL, *content = NULL, *repr = NULL;
     int rc = header_joined(r->mhd, MHD_HTTP_HEADER_CONTENT_MD5, &md5);
@@ -49,7 +49,7 @@ static bool digests_read(struct request *r, struct digest *out)
     free(repr);
     free(content);
     free(md5);
-    return rc == 0;
+    return rc;
 }
 
 /* Reads and checks the headers, or refuses. */
@@ -57,14 +57,17 @@ static bool read_headers(struct request *r, struct put *p)
 {
     uint64_t max = r->server->limits.max_value_bytes;
     metadata_fault fault = metadata_read(r->mhd, &p->metadata);
+    int digests = read_digests(r, &p->digest);
 
     if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
     else if (fault != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, fault);
-    else if (!digests_read(r, &p->digest))
+    else if (digests == DISKV_EINVAL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST,
                        "Content-MD5, Content-Digest or Repr-Digest is malformed");
+    else if (digests != 0)
+        request_refuse_rc(r, digests);
     else if (precondition_read(r->mhd, &p->precondition) != 0)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
     else if (max > 0 && r->framing.length > max)
