@@ -96,12 +96,13 @@ struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
     struct timespec mtime;        /* the value's from now on */
-    const char *type;             /* "" for none; where it cannot be kept: ENOTSUP */
-    const char *record;           /* lost without an error where it cannot be kept */
-    const void *points;           /* likewise; more of the store's own, for whoever asks for it */
-    size_t points_len;            /* 0 to ENGINE_POINTS_MAX */
-    bool sync;                    /* on stable storage before `done` */
-    engine_guard *guard;          /* or NULL */
+    const char *type;             /* "" for none */
+    const char *record;
+    bool must_keep;      /* ENOTSUP where type and record cannot be kept, else they are lost */
+    const void *points;  /* lost where they cannot be kept; the store's own, for whoever asks */
+    size_t points_len;   /* 0 to ENGINE_POINTS_MAX */
+    bool sync;           /* on stable storage before `done` */
+    engine_guard *guard; /* or NULL */
     void *guard_ctx;
     bool created; /* out: there was no value */
     bool same;    /* out: what was filled in is the value's own file: nothing changed */
@@ -123,9 +124,9 @@ struct engine_annotate {
     engine_guard
         *guard; /* sets what follows from the value as it is; not asked where there is none */
     void *guard_ctx;
-    const char *between;     /* the record until the type is changed; NULL where it is not */
-    const char *type;        /* as in a commit */
-    const char *record;      /* but where it cannot be kept: ENOTSUP */
+    const char *between; /* the record until the type is changed; NULL where it is not */
+    const char *type;    /* where it or the record cannot be kept: ENOTSUP */
+    const char *record;
     bool sync;               /* as in a commit */
     struct engine_info info; /* out: of the value as it is now */
 };

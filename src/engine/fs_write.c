@@ -138,7 +138,7 @@ static int attributes_set(const struct engine_commit *c, const struct fs_writer 
         rc = sys_fsetxattr(fd, "user.mime_type", c->type, strlen(c->type));
     if (!rc && *c->record)
         rc = sys_fsetxattr(fd, "user.diskv", c->record, strlen(c->record));
-    if (rc == -EOPNOTSUPP && !*c->type)
+    if (rc == -EOPNOTSUPP && !c->must_keep)
         rc = 0;
     if (!rc && c->points_len)
         rc = points_set(c, fd);

@@ -221,6 +221,7 @@ static void commit_start(diskv_writer *w)
         .mtime = w->record.mtime,
         .type = w->info.type,
         .record = w->record_text,
+        .must_keep = *w->info.type || w->fields.len,
         .points = w->points,
         .points_len = w->encoder ? w->encoder->ops->encoder_points(w->encoder, w->points) : 0,
         .sync = w->sync,

@@ -69,8 +69,12 @@ struct world {
     struct engine *engine;
 };
 
-static const struct engine_commit attributes = {
-    .type = "text/plain", .record = "{}", .points = "points", .points_len = 6, .sync = true};
+static const struct engine_commit attributes = {.type = "text/plain",
+                                                .record = "{}",
+                                                .must_keep = true,
+                                                .points = "points",
+                                                .points_len = 6,
+                                                .sync = true};
 
 static void world_start(struct world *w)
 {
