@@ -1,6 +1,7 @@
 #include "item.h"
 #include "answer.h"
 #include "json.h"
+#include "metadata.h"
 #include <inttypes.h>
 
 /* What begins the object; its end is the caller's. */
@@ -41,6 +42,8 @@ int item_print_all(struct buf *out, const char *key, size_t len, const diskv_rea
     struct diskv_field field;
 
     for (size_t i = 0; rc == 0 && diskv_reader_field(reader, i, &field); i++) {
+        if (!metadata_is_given(&field))
+            continue;
         rc = buf_add_str(out, ",");
         if (rc == 0)
             rc = json_string(out, field.name, strlen(field.name));

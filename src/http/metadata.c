@@ -96,7 +96,7 @@ metadata_fault metadata_set(struct metadata *m, const char *name, const char *va
                "and x-meta-… can be set";
     if (field != NULL)
         field_remove(m, field);
-    return value != NULL ? field_add(m, name, value) : NULL;
+    return value != NULL && value[0] != '\0' ? field_add(m, name, value) : NULL;
 }
 
 struct reading {
@@ -130,7 +130,7 @@ static metadata_fault line_take(struct reading *reading, const char *name, const
         reading->has_type = true;
         return type_set(reading->out, value);
     }
-    if (kept == NULL && !is_custom(name))
+    if ((kept == NULL && !is_custom(name)) || value[0] == '\0')
         return NULL;
     if (field == NULL)
         return field_add(reading->out, name, value);
@@ -175,7 +175,11 @@ int metadata_of(const diskv_reader *reader, struct metadata *out)
     return 0;
 }
 
-/* What another program wrote beside the file is not trusted to be of those that are kept. */
+bool metadata_is_given(const struct diskv_field *field)
+{
+    return field->value[0] != '\0' && (kept_find(field->name) != NULL || is_custom(field->name));
+}
+
 void metadata_answer(struct answer *a, const diskv_reader *reader, bool all)
 {
     struct diskv_field field;
@@ -183,10 +187,8 @@ void metadata_answer(struct answer *a, const diskv_reader *reader, bool all)
     for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
         const struct kept *kept = kept_find(field.name);
 
-        if (kept != NULL && (all || kept->in_304))
-            answer_header(a, kept->header, field.value);
-        else if (kept == NULL && all && is_custom(field.name))
-            answer_header(a, field.name, field.value);
+        if (metadata_is_given(&field) && (all || (kept != NULL && kept->in_304)))
+            answer_header(a, kept != NULL ? kept->header : field.name, field.value);
     }
 }
 

@@ -20,15 +20,19 @@ void metadata_free(struct metadata *m);
 typedef const char *metadata_fault;
 
 /* Takes what the header of a request gives. Lines of one field are joined as RFC 9110, section 5.3,
- * has it. */
+ * has it; an empty one is as good as none. */
 metadata_fault metadata_read(struct MHD_Connection *connection, struct metadata *out);
 
-/* Sets one field, or the media type as "type"; `value` NULL removes it. The name's case does not
- * matter. */
+/* Sets one field, or the media type as "type"; `value` NULL or "" removes it. The name's case does
+ * not matter. */
 metadata_fault metadata_set(struct metadata *m, const char *name, const char *value);
 
 /* Takes what a value has; ENOMEM. */
 int metadata_of(const diskv_reader *reader, struct metadata *out);
+
+/* False for a field that another program noted beside a value and that is none of those that are
+ * kept, or is empty, which libmicrohttpd does not send. */
+bool metadata_is_given(const struct diskv_field *field);
 
 /* Adds the fields of a value, not its media type, to an answer; without `all`, those only that
  * belong into a 304 too. */

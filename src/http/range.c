@@ -27,7 +27,7 @@ static bool read_number(const char **p, uint64_t *out)
  * the value has `len` 0. */
 static bool read_range(const char **p, uint64_t size, struct range *out)
 {
-    uint64_t first, last = UINT64_MAX;
+    uint64_t first, last;
     bool has_first = read_number(p, &first);
 
     if (*(*p)++ != '-')
@@ -39,7 +39,9 @@ static bool read_range(const char **p, uint64_t size, struct range *out)
         out->from = size - out->len;
         return true;
     }
-    if (read_number(p, &last) && last < first)
+    if (!read_number(p, &last))
+        last = UINT64_MAX;
+    else if (last < first)
         return false;
     *out = (struct range){.from = first};
     if (first < size)

@@ -73,7 +73,7 @@ def a_media_type_that_is_too_long_or_not_ascii_is_400():
     with Server() as s:
         for value in ("x" * 256, "tëxt/plain"):
             answer = put(s, "a", b"1", "-H", f"Content-Type: {value}")
-            assert answer.status == 400 and b"Content-Type" in answer.body
+            assert answer.status == 400 and b"media type" in answer.body
         assert put(s, "a", b"1", "-H", "Content-Type: " + "x" * 255).status == 201
 
 
@@ -99,9 +99,23 @@ def if_match_replaces_only_what_it_names():
         old = put(s, "a", b"1").headers["etag"]
         new = put(s, "a", b"2", "-H", f'If-Match: "x", {old}').headers["etag"]
         assert put(s, "a", b"3", "-H", f"If-Match: {old}").status == 412
-        assert put(s, "a", b"3", "-H", f"If-Match: W/{new}").status == 412
+        assert put(s, "a", b"3", "-H", f"If-Match: W/{old}").status == 412
         assert get(s, "a").body == b"2"
         assert put(s, "a", b"3", "-H", "If-Match: *").status == 204
+
+
+@test
+def a_tag_that_a_proxy_marked_names_the_same_value():
+    with Server() as s:
+        etag = put(s, "a", b"0").headers["etag"]
+        for i, mark in enumerate(('W/%s"', '%s-gzip"', 'W/%s-gzip"')):
+            marked = mark % etag[:-1]
+            assert put(s, "a", b"x", "-H", f"If-None-Match: {marked}").status == 412
+            answer = put(s, "a", b"%d" % (i + 1), "-H", f"If-Match: {marked}")
+            assert answer.status == 204, marked
+            assert put(s, "a", b"x", "-H", f"If-Match: {marked}").status == 412  # stale now
+            etag = answer.headers["etag"]
+        assert get(s, "a").body == b"3"
 
 
 @test
