@@ -54,6 +54,19 @@ void fs_ident(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
     memcpy(out, numbers, sizeof numbers);
 }
 
+/* Between two looks at the same record the type is the one that belongs to it, whoever changes both
+ * meanwhile. */
+static void attributes_get(int fd, struct engine_info *out)
+{
+    char seen[sizeof out->record];
+    int tries = 8; /* another program may never stop */
+    do {
+        attribute_get(fd, "user.diskv", seen, sizeof seen);
+        attribute_get(fd, "user.mime_type", out->type, sizeof out->type);
+        attribute_get(fd, "user.diskv", out->record, sizeof out->record);
+    } while (strcmp(seen, out->record) != 0 && --tries);
+}
+
 void fs_info(int fd, const struct stat *st, struct timespec looked, struct engine_info *out)
 {
     fs_ident(st, out->ident);
@@ -62,8 +75,7 @@ void fs_info(int fd, const struct stat *st, struct timespec looked, struct engin
     out->quiet_ns = since_edit < since_change ? since_edit : since_change;
     out->size = (uint64_t)st->st_size;
     out->mtime = st->st_mtim;
-    attribute_get(fd, "user.mime_type", out->type, sizeof out->type);
-    attribute_get(fd, "user.diskv", out->record, sizeof out->record);
+    attributes_get(fd, out);
 }
 
 /* Opens below the base directory, waiting or not. */
@@ -133,7 +145,7 @@ static int reader_open(struct engine *engine, struct engine_open *o, bool now)
     return 0;
 }
 
-/* Costs openat2, fstat, two fgetxattr and one allocation. */
+/* Costs openat2, fstat, three fgetxattr and one allocation. */
 int fs_open_now(struct engine *engine, struct engine_open *o)
 {
     return reader_open(engine, o, true);

@@ -244,7 +244,9 @@ bool info_from_engine(const diskv *store, const struct engine_info *from, struct
         record_etag(record->hash, out->type, fields, out->etag);
     } else {
         out->size = store->codec ? DISKV_SIZE_UNKNOWN : from->size;
-        hash_to_tag(XXH3_128bits(from->ident, sizeof from->ident), out->etag);
+        XXH128_canonical_t hash;
+        XXH128_canonicalFromHash(&hash, XXH3_128bits(from->ident, sizeof from->ident));
+        record_etag(hash.digest, out->type, fields, out->etag);
     }
     return recorded;
 }
