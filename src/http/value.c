@@ -67,13 +67,28 @@ static const diskv_reader *handed_over(struct value *v, const struct answer *a)
     return reader;
 }
 
+/* An answer without a body that shows the value's size all the same. Where the size is not known
+ * libmicrohttpd would send the chunk that ends a body, which the client took for its next answer;
+ * speaking as HTTP/1.0 it sends no chunk, and closes. */
+static struct answer answer_bodiless(struct request *r, struct value *v)
+{
+    bool sized = diskv_reader_info(v->reader)->size != DISKV_SIZE_UNKNOWN;
+    struct answer a = body_whole(r, v->reader);
+
+    handed_over(v, &a);
+    if (!sized && !a.broken)
+        MHD_set_response_options(a.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return a;
+}
+
 enum MHD_Result value_whole(struct request *r, struct value *v)
 {
     const diskv_reader *reader = v->reader;
     struct answer a;
 
-    /* Where no body goes out its size shows all the same. */
-    if (r->is_head || !answer_small(v->reader, &a)) {
+    if (r->is_head) {
+        a = answer_bodiless(r, v);
+    } else if (!answer_small(v->reader, &a)) {
         a = body_whole(r, v->reader);
         handed_over(v, &a);
     }
@@ -102,8 +117,8 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
 /* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
 enum MHD_Result value_not_modified(struct request *r, struct value *v)
 {
-    struct answer a = body_whole(r, v->reader);
-    const diskv_reader *reader = handed_over(v, &a);
+    const diskv_reader *reader = v->reader;
+    struct answer a = answer_bodiless(r, v);
 
     add_headers(&a, v, reader, false);
     return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
