@@ -286,6 +286,9 @@ def without_extended_attributes_an_upload_that_needs_them_is_501():
                 assert put(s, "a", b"new", *lines(FIELDS)).status == 501
                 answer = get(s, "a")
                 assert (answer.body, kept(answer)) == (b"hello", {"content-type": "application/octet-stream"})
+                change = curl("-X", "PATCH", "-H", "Content-Type: application/json", "-d", '{"x-meta-a":"1"}',
+                              s.url + "/keys/a?meta")
+                assert change.status == 501 and kept(get(s, "a")) == kept(answer)
         finally:
             subprocess.run(["umount", disk], check=True)
 
