@@ -242,6 +242,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
     }
     if (*len > 0)
         return take_body(r, data, len);
+    if (data != NULL) /* none of a body: behind a request without one that bears an Expect */
+        return MHD_YES;
     connection_received(r->connection);
     if (r->answered_raw)
         return MHD_NO;

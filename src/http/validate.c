@@ -110,14 +110,16 @@ static struct field *field_of(struct headers *h, const char *name, size_t len)
     }
 }
 
-/* libmicrohttpd drops blanks before a value, but not after it. */
+/* Keeps the first of a name; what comes again is counted. libmicrohttpd drops blanks before a
+ * value, but not after it. */
 static void keep(struct field *f, const char *value, size_t len)
 {
+    if (f->count++ > 0)
+        return;
     while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
         len--;
     f->value = value;
     f->len = len;
-    f->count++;
 }
 
 /* libmicrohttpd parses in place: between one value and the next name lies the line end and nothing
@@ -240,6 +242,15 @@ static bool parse_length(const struct field *f, uint64_t *out)
     return f->len > 0;
 }
 
+/* Whether more follows chunked, so that nobody can tell where the body ends (RFC 9112 §6.3). */
+static bool is_chunked_early(const struct field *f)
+{
+    size_t len = strlen("chunked");
+    if (f->count == 0 || f->len < len || strncasecmp(f->value, "chunked", len) != 0)
+        return false;
+    return f->len == len ? f->count > 1 : memchr(" \t,;", f->value[len], 4) != NULL;
+}
+
 /* RFC 9112 §3.2 (Host) and §6 (the length of the body). */
 static const char *check_fields(const struct headers *h, bool http_1_1, struct framing *out)
 {
@@ -251,6 +262,8 @@ static const char *check_fields(const struct headers *h, bool http_1_1, struct f
         return "Content-Length and Transfer-Encoding exclude one another.";
     if (h->coding.count && !http_1_1)
         return "HTTP/1.0 has no Transfer-Encoding.";
+    if (is_chunked_early(&h->coding))
+        return "The last transfer coding must be chunked, once and without parameters.";
     if (h->length.count > 1)
         return "There may be one Content-Length header.";
     if (h->length.count && !parse_length(&h->length, &out->length))

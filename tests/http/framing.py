@@ -325,13 +325,19 @@ def content_length_beside_transfer_encoding_is_refused():
 @test
 def the_only_transfer_coding_is_chunked():
     refused(*(body(b"Transfer-Encoding:" + value) for value in
-              (b"", b" ", b" identity", b" gzip", b" gzip, chunked", b" chunked, gzip",
-               b" chunked, chunked", b" chunked,", b" ,chunked", b" chunked;a=b", b" xchunked",
-               b" chunkedx", b" chunk", b' "chunked"', b" chunked chunked", b" \xffchunked")),
-            body(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
-            body(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"),
+              (b"", b" ", b" identity", b" gzip", b" gzip, chunked", b" ,chunked", b" xchunked",
+               b" chunkedx", b" chunk", b' "chunked"', b" \xffchunked", b" chunked ")),
             body(b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"), status=501)
     refused(body(b"Transfer-Encoding: \x0bchunked"), body(b"Transfer-Encoding: chunked\x0c"))
+
+
+@test
+def nothing_follows_chunked_among_the_transfer_codings():
+    refused(*(body(b"Transfer-Encoding: " + value) for value in
+              (b"chunked, gzip", b"chunked, chunked", b"Chunked ,gzip", b"chunked\t, identity",
+               b"chunked,", b"chunked;a=b", b"chunked chunked")),
+            *(body(b"Transfer-Encoding: chunked", b"Transfer-Encoding: " + value) for value in
+              (b"chunked", b"identity", b"gzip", b"")))
 
 
 @test
@@ -347,6 +353,16 @@ def the_only_expectation_is_100_continue():
               (b"", b" 200-ok", b" 100-continue, 100-continue", b" 100-continue;a=b", b" 100")),
             body(five, b"Expect: 100-continue", b"Expect: 100-continue", content=b"hello"),
             body(five, b"Expect: 100-continue", b"Expect: x", content=b"hello"), status=417)
+
+
+@test
+def an_expectation_without_a_body_is_not_in_the_way_of_the_next_request():
+    with Server() as s:
+        for method in (b"GET", b"HEAD", b"OPTIONS"):
+            for length in (b"", b"Content-Length: 0\r\n"):
+                expecting = headers(b"Expect: 100-continue\r\n", length, method=method)
+                statuses = exchange(s, expecting + LAST)
+                assert statuses in ([100, 200, 200], [100, 204, 200]), (method, statuses)
 
 
 @test
