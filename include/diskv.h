@@ -246,6 +246,7 @@ struct diskv_write_options {
     void *guard_ctx;    /* must live as long as the writer */
     uint64_t size_hint; /* expected size, 0 where unknown: sizes the buffer */
     enum diskv_sync sync;
+    bool probe; /* opening the writer says what the commit is sure to say: ENOSPACE, EACCESS */
 };
 
 /* --- Whole values --- */

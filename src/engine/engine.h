@@ -177,6 +177,10 @@ struct engine_ops {
     int (*begin)(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
     void (*write)(struct engine_write *w);
 
+    /* What a value of `size` bytes is sure to fail with at its commit, unless something changes
+     * meanwhile: ENOSPACE, EACCESS; else 0. Looks at directories. NULL where nothing is sure. */
+    int (*probe)(struct engine *engine, const char *key, size_t len, uint64_t size);
+
     /* Makes a file's content what was written: by sharing it where that is asked for and can be
      * done, by sharing its blocks, or by copying. A shared file keeps its own mtime and attributes,
      * those that the commit sets excepted. ENOTFOUND; EINVAL where it is no regular file. */

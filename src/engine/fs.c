@@ -29,6 +29,7 @@ static const struct engine_ops fs_ops = {
     .points = fs_points,
     .close = fs_close,
     .begin = fs_begin,
+    .probe = fs_probe,
     .write = fs_write,
     .fill = fs_fill,
     .commit = fs_commit,

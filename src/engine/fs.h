@@ -148,6 +148,7 @@ struct fs_writer {
 };
 
 int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
 void fs_write(struct engine_write *w);
 void fs_fill(struct engine_fill *f);
 void fs_abort(struct engine_writer *writer);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static struct fs_writer *fs_writer_of(struct engine_writer *writer)
@@ -30,6 +31,38 @@ int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_w
     memcpy(w->key, key, len);
     *out = &w->writer;
     return 0;
+}
+
+/* The directory that will hold the value, or the nearest above it that is there, must be writable.
+ */
+static int place_probe(const struct fs *fs, char *path)
+{
+    for (;;) {
+        int fd = sys_open_beneath(fs->dir_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+        if (fd >= 0) {
+            int rc = sys_may_write(fd);
+            close(fd);
+            return rc;
+        }
+        if (!*path || (fd != -ENOENT && fd != -ENOTDIR))
+            return fd;
+        char *slash = strrchr(path, '/');
+        *(slash ? slash : path) = '\0';
+    }
+}
+
+int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size)
+{
+    struct fs *fs = container_of(engine, struct fs, engine);
+    char path[LAYOUT_PATH_SIZE];
+    struct statvfs room;
+    if (!fstatvfs(fs->tmp_fd, &room) && room.f_frsize && size / room.f_frsize > room.f_bfree)
+        return DISKV_ENOSPACE;
+    int rc = fs->layout->to_path(fs->layout, key, len, path);
+    if (rc)
+        return rc;
+    rc = place_probe(fs, path);
+    return rc ? error_from_errno(-rc) : 0;
 }
 
 void fs_writer_end(struct fs_writer *w, bool renamed)

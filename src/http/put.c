@@ -84,6 +84,7 @@ static void put_begin(struct request *r)
         .guard = precondition_guard,
         .guard_ctx = &p->precondition,
         .size_hint = r->framing.length,
+        .probe = r->framing.expect,
     };
     int rc;
 

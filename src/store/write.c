@@ -45,6 +45,9 @@ int diskv_writer_open(diskv *store, const char *key, size_t len,
     }
     if (!rc && store->codec)
         rc = store->codec->ops->encoder_new(store->codec, &w->encoder);
+    /* What lies compressed may find room where its plain bytes would not. */
+    if (!rc && options && options->probe && store->engine->ops->probe)
+        rc = store->engine->ops->probe(store->engine, key, len, store->codec ? 0 : w->size_hint);
     if (!rc)
         rc = store->engine->ops->begin(store->engine, key, len, &w->engine_writer);
     if (rc) {

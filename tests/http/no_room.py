@@ -6,6 +6,7 @@ import tempfile
 from contextlib import contextmanager
 
 from diskvtest import DISKV, Server, curl, main, skip, test
+from rawhttp import Connection, request
 
 
 @contextmanager
@@ -104,6 +105,39 @@ def a_directory_that_cannot_be_written_is_403_and_its_values_are_served():
             assert curl(f"{s.url}/keys/d/k").body == b"old"
         assert os.listdir(f"{s.dir}/.diskv/tmp") == []
         assert curl("-T", "-", f"{s.url}/keys/d/k", input=b"new").status == 204
+
+
+def asked(s, key, size):
+    """The answer to a client that waits with a body of `size` bytes."""
+    with Connection(s.port) as c:
+        c.send(request("PUT", f"/keys/{key}", "Expect: 100-continue", f"Content-Length: {size}"))
+        answer = c.answer()
+        assert answer.status == 100 or (answer.closes and c.rest() == b""), answer
+        return answer.status
+
+
+@test
+def what_will_find_no_room_is_507_before_its_body_is_asked_for():
+    with small_disk("tmpfs") as disk, Server(dir=f"{disk}/data") as s:
+        assert asked(s, "k", 40 << 20) == 507
+        assert asked(s, "k", 1 << 20) == 100
+    with small_disk("tmpfs") as disk, Server("--compress", "gzip", dir=f"{disk}/data") as s:
+        assert asked(s, "k", 40 << 20) == 100  # it may shrink
+    with Server() as s:
+        assert asked(s, "k", 1 << 60) == 507
+
+
+@test
+def what_may_not_be_written_is_403_before_its_body_is_asked_for():
+    with Server() as s:
+        for key in ("d/k", "d/e/f/k", "free/k"):
+            assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"old").status == 201
+        with unwritable(f"{s.dir}/d"):
+            for key in ("d/k", "d/other", "d/k/below", "d/new/folder/k", "d"):
+                assert asked(s, key, 5) == 403, key
+            for key in ("free/k", "free/k/below", "d/e/f/k", "d/e/new", "new/folder/k", "dd"):
+                assert asked(s, key, 5) == 100, key
+        assert asked(s, "d/k", 5) == 100
 
 
 @test
