@@ -114,6 +114,7 @@ static enum MHD_Result list_end(struct request *r)
     if (r->rc != 0)
         return request_fail_rc(r, r->rc);
     a = answer_buf(&l->text, "application/json");
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     if (l->gzipped)
         answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");

@@ -26,6 +26,7 @@ static enum MHD_Result meta_end(struct request *r)
         return request_fail_rc(r, rc);
     }
     a = answer_buf(&text, "application/json");
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return answer_send(r, MHD_HTTP_OK, &a);
 }
 

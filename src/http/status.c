@@ -7,6 +7,7 @@ static enum MHD_Result health_end(struct request *r)
 {
     struct answer a = answer_text("ok\n", "text/plain");
 
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return answer_send(r, MHD_HTTP_OK, &a);
 }
 
@@ -39,6 +40,7 @@ static enum MHD_Result stats_end(struct request *r)
     if (rc != 0)
         return request_fail_rc(r, rc);
     a = answer_buf(&text, "application/json");
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return answer_send(r, MHD_HTTP_OK, &a);
 }
 
