@@ -1,5 +1,5 @@
-"""REDbot finds nothing to warn of in a value that is plain, compressed at rest, asked for in part, unchanged or missing,
-nor in the listing and the page, and what it finds good is really there. It is fetched from PyPI into the build directory."""
+"""REDbot finds nothing to warn of in a value that is plain, compressed at rest, asked for in part, unchanged or
+missing, nor in the listing and the page. It is fetched from PyPI into the build directory."""
 import json
 import os
 import subprocess
@@ -52,7 +52,8 @@ def environment():
 
 def check(url, *headers, status=200, good=(), known=()):
     """No warning but the `known` ones, which must come; the notes of `good` must come and be good or plain facts."""
-    run = subprocess.run([environment(), "-I", "-c", PROGRAM, url, *headers], check=True, stdout=subprocess.PIPE, timeout=120)
+    command = [environment(), "-I", "-c", PROGRAM, url, *headers]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=120)
     found = json.loads(run.stdout)
     assert (found["status"], found["error"]) == (status, ""), found
     warnings = {name for name, (level, _) in found["notes"].items() if level in ("WARN", "BAD")}
