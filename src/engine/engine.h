@@ -178,7 +178,7 @@ struct engine_ops {
     void (*write)(struct engine_write *w);
 
     /* What a value of `size` bytes is sure to fail with at its commit, unless something changes
-     * meanwhile: ENOSPACE, EACCESS; else 0. Looks at directories. NULL where nothing is sure. */
+     * meanwhile: ENOSPACE, EACCESS; else 0. Never waits. NULL where nothing is sure. */
     int (*probe)(struct engine *engine, const char *key, size_t len, uint64_t size);
 
     /* Makes a file's content what was written: by sharing it where that is asked for and can be

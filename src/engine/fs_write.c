@@ -34,11 +34,13 @@ int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_w
 }
 
 /* The directory that will hold the value, or the nearest above it that is there, must be writable.
- */
+ * What the disk would have to be asked for counts as writable. */
 static int place_probe(const struct fs *fs, char *path)
 {
     for (;;) {
-        int fd = sys_open_beneath(fs->dir_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+        int fd = sys_open_beneath_now(fs->dir_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY);
+        if (fd == -EAGAIN)
+            return 0;
         if (fd >= 0) {
             int rc = sys_may_write(fd);
             close(fd);
