@@ -12,10 +12,8 @@ static void erase_begin(struct request *r)
 {
     struct erase *e = r->state;
 
-    if (!request_read_key(r))
-        return;
-    if (precondition_read(r->mhd, &e->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
+    if (request_read_key(r))
+        precondition_begin(r, &e->precondition);
 }
 
 static enum MHD_Result erase_end(struct request *r)

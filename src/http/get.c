@@ -27,27 +27,29 @@ static void get_begin(struct request *r)
     if (header_lines(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) != 1 || r->is_head ||
         header_lines(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range) > 1)
         g->range = NULL;
+    if (!precondition_begin(r, &g->precondition))
+        return;
     if (header_encoding(r->mhd, &g->encoding) != 0 || repr_digest_read(r->mhd, &g->digest) != 0)
         request_refuse_rc(r, DISKV_ENOMEM);
-    else if (g->encoding == ENCODING_NONE)
-        request_refuse(r, MHD_HTTP_NOT_ACCEPTABLE,
-                       "a value has a plain form and perhaps one in gzip: neither is accepted");
-    else if (precondition_read(r->mhd, &g->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
     g->how = g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
+}
+
+static bool is_encoded(const diskv_reader *reader)
+{
+    struct diskv_field field;
+
+    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+        if (strcmp(field.name, "content-encoding") == 0)
+            return true;
+    }
+    return false;
 }
 
 /* True where what the file has can go out as it is: a gzip stream of a value that is not itself one
  * of an encoding. */
 static bool can_pass(const diskv_reader *reader)
 {
-    struct diskv_field field;
-
-    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
-        if (strcmp(field.name, "content-encoding") == 0)
-            return false;
-    }
-    return strcmp(diskv_reader_codec(reader), "gzip") == 0;
+    return !is_encoded(reader) && strcmp(diskv_reader_codec(reader), "gzip") == 0;
 }
 
 /* Opens the value in the form to send. EAGAIN: the request waits. */
@@ -94,6 +96,10 @@ static enum MHD_Result answer(struct request *r, struct get *g)
     };
     enum MHD_Result result;
 
+    if (g->encoding == ENCODING_NONE && !is_encoded(reader))
+        return request_fail(
+            r, MHD_HTTP_NOT_ACCEPTABLE,
+            "a value has a plain form and perhaps one in gzip: neither is accepted");
     switch (precondition_check(&g->precondition, true, diskv_reader_info(reader))) {
     case MHD_HTTP_NOT_MODIFIED:
         result = value_not_modified(r, &v);

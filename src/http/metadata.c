@@ -17,7 +17,7 @@ static const struct kept {
     {"content-language", MHD_HTTP_HEADER_CONTENT_LANGUAGE, true, false},
 };
 
-static const char no_memory[] = "out of memory";
+const char metadata_no_memory[] = "out of memory";
 
 static const struct kept *kept_find(const char *name)
 {
@@ -69,7 +69,7 @@ static metadata_fault field_add(struct metadata *m, const char *name, const char
     if (own_name == NULL || own_value == NULL) {
         free(own_value);
         free(own_name);
-        return no_memory;
+        return metadata_no_memory;
     }
     for (char *p = own_name; *p != '\0'; p++)
         *p = (char)tolower((unsigned char)*p);
@@ -137,7 +137,7 @@ static metadata_fault line_take(struct reading *reading, const char *name, const
     if (kept != NULL && !kept->is_list)
         return "a value has one Content-Disposition";
     if (asprintf(&joined, "%s, %s", field->value, value) < 0)
-        return no_memory;
+        return metadata_no_memory;
     fault = metadata_set(reading->out, name, joined);
     free(joined);
     return fault;
@@ -150,7 +150,7 @@ static enum MHD_Result line_visit(void *cls, enum MHD_ValueKind kind, const char
     char *text = trimmed(value != NULL ? value : "");
 
     (void)kind;
-    reading->fault = text != NULL ? line_take(reading, name, text) : no_memory;
+    reading->fault = text != NULL ? line_take(reading, name, text) : metadata_no_memory;
     free(text);
     return reading->fault == NULL ? MHD_YES : MHD_NO;
 }

@@ -18,6 +18,7 @@ void metadata_free(struct metadata *m);
 
 /* Why a request's metadata are refused, for the client; NULL for not at all. */
 typedef const char *metadata_fault;
+extern const char metadata_no_memory[]; /* the fault that is not the client's */
 
 /* Takes what the header of a request gives. Lines of one field are joined as RFC 9110, section 5.3,
  * has it; an empty one is as good as none. */

@@ -38,12 +38,10 @@ static void patch_begin(struct request *r)
     struct patch *p = r->state;
     const char *type;
 
-    if (!request_read_key(r))
+    if (!request_read_key(r) || !precondition_begin(r, &p->precondition))
         return;
-    if (precondition_read(r->mhd, &p->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
-    else if (header_lines(r->mhd, MHD_HTTP_HEADER_CONTENT_TYPE, &type) != 1 ||
-             !(is_type(type, MERGE_PATCH) || is_type(type, "application/json")))
+    if (header_lines(r->mhd, MHD_HTTP_HEADER_CONTENT_TYPE, &type) != 1 ||
+        !(is_type(type, MERGE_PATCH) || is_type(type, "application/json")))
         r->refusal = (struct problem){.status = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                       .detail = "a change of metadata is JSON: " MERGE_PATCH,
                                       .header = "Accept-Patch",
@@ -103,6 +101,8 @@ static enum MHD_Result annotate(struct request *r, struct patch *p)
     if (metadata_of(p->opening.reader, &p->metadata) != 0)
         return request_fail_rc(r, DISKV_ENOMEM);
     fault = merge(p);
+    if (fault == metadata_no_memory)
+        return request_fail_rc(r, DISKV_ENOMEM);
     if (fault != NULL)
         return request_fail(r, MHD_HTTP_BAD_REQUEST, fault);
     snprintf(p->etag, sizeof(p->etag), "%s", diskv_reader_info(p->opening.reader)->etag);

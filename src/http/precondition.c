@@ -1,6 +1,7 @@
 #include "precondition.h"
 #include "date.h"
 #include "header.h"
+#include "request.h"
 
 /* Takes the next entity tag off a list: 1 with its opaque part, 0 at the end, EINVAL. */
 static int next_tag(const char **list, bool *weak, const char **tag, size_t *len)
@@ -73,6 +74,18 @@ int precondition_read(struct MHD_Connection *connection, struct precondition *ou
     out->has_unmodified_since =
         read_date(connection, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE, &out->unmodified_since);
     return rc;
+}
+
+bool precondition_begin(struct request *r, struct precondition *out)
+{
+    int rc = precondition_read(r->mhd, out);
+
+    if (rc == DISKV_EINVAL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST,
+                       "If-Match and If-None-Match take * or a list of quoted entity tags");
+    else if (rc != 0)
+        request_refuse_rc(r, rc);
+    return rc == 0;
 }
 
 void precondition_free(struct precondition *p)

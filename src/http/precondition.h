@@ -5,9 +5,6 @@
 #include "diskv.h"
 #include <microhttpd.h>
 
-/* Why precondition_read refuses, for the client. */
-#define PRECONDITION_FAULT "If-Match and If-None-Match take * or a list of quoted entity tags"
-
 /* All zeroes: none. */
 struct precondition {
     char *if_match; /* the lists, NULL where there is none */
@@ -22,6 +19,10 @@ struct precondition {
  * are none are ignored, as the RFC wants. `*out` is for precondition_free in every case. */
 int precondition_read(struct MHD_Connection *connection, struct precondition *out);
 void precondition_free(struct precondition *p);
+
+/* precondition_read for a handler's beginning; false where it has refused the request. */
+struct request;
+bool precondition_begin(struct request *r, struct precondition *out);
 
 bool precondition_is_empty(const struct precondition *p);
 

@@ -61,6 +61,8 @@ static bool read_headers(struct request *r, struct put *p)
 
     if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
+    else if (fault == metadata_no_memory)
+        request_refuse_rc(r, DISKV_ENOMEM);
     else if (fault != NULL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST, fault);
     else if (digests == DISKV_EINVAL)
@@ -68,8 +70,6 @@ static bool read_headers(struct request *r, struct put *p)
                        "Content-MD5, Content-Digest or Repr-Digest is malformed");
     else if (digests != 0)
         request_refuse_rc(r, digests);
-    else if (precondition_read(r->mhd, &p->precondition) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, PRECONDITION_FAULT);
     else if (max > 0 && r->framing.length > max)
         request_refuse_rc(r, DISKV_ETOOLARGE);
     else if (fails_already(r, &p->precondition))
@@ -88,7 +88,7 @@ static void put_begin(struct request *r)
     };
     int rc;
 
-    if (!request_read_key(r) || !read_headers(r, p))
+    if (!request_read_key(r) || !precondition_begin(r, &p->precondition) || !read_headers(r, p))
         return;
     if (precondition_is_empty(&p->precondition))
         options.guard = NULL;
