@@ -27,7 +27,8 @@ static void fill(diskv *store, const char *folder, unsigned count)
 /* Lists the folders that begin with `prefix`, which are to be `count`: how many steps it took. */
 static unsigned steps_to_list(diskv *store, const char *prefix, size_t count)
 {
-    struct diskv_list_options options = {.prefix = prefix,
+    struct diskv_list_options options = {.from = "",
+                                         .prefix = prefix,
                                          .prefix_len = strlen(prefix),
                                          .delimiter = "/",
                                          .delimiter_len = 1,
