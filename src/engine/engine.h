@@ -42,6 +42,7 @@ typedef int engine_guard(void *ctx, const struct engine_info *current);
 
 struct engine_op {
     void (*done)(struct engine_op *op, int rc);
+    bool sync;             /* of a change: on stable storage before `done` */
     struct engine *engine; /* the engine's own, from here on */
     struct job job;
     unsigned kind;
@@ -101,7 +102,6 @@ struct engine_commit {
     bool must_keep;      /* ENOTSUP where type and record cannot be kept, else they are lost */
     const void *points;  /* lost where they cannot be kept; the store's own, for whoever asks */
     size_t points_len;   /* 0 to ENGINE_POINTS_MAX */
-    bool sync;           /* on stable storage before `done` */
     engine_guard *guard; /* or NULL */
     void *guard_ctx;
     bool created; /* out: there was no value */
@@ -112,7 +112,6 @@ struct engine_erase {
     struct engine_op op;
     const char *key;
     size_t len;
-    bool sync;           /* as in a commit */
     engine_guard *guard; /* or NULL; not asked where there is no value */
     void *guard_ctx;
 };
@@ -127,14 +126,12 @@ struct engine_annotate {
     const char *between; /* the record until the type is changed; NULL where it is not */
     const char *type;    /* where it or the record cannot be kept: ENOTSUP */
     const char *record;
-    bool sync;               /* as in a commit */
     struct engine_info info; /* out: of the value as it is now */
 };
 
 struct engine_clear {
     struct engine_op op;
     bool foreign; /* what is no value goes too */
-    bool sync;
 };
 
 /* A place holds some of the keys and some other places; "" holds what no other does. Whatever adds

@@ -100,6 +100,9 @@ int fs_slot_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dir
                  struct fs_slot *out);
 void fs_slot_close(struct fs_slot *slot);
 
+/* True for two looks at one file or directory. */
+bool fs_same_file(const struct stat *a, const struct stat *b);
+
 /* Removes the directories that `path` lies in as far as they are empty; `dirs` gets the one left.
  */
 void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs);
@@ -176,9 +179,6 @@ void fs_annotate(struct engine *engine, struct engine_annotate *a);
 int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs);
 int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs);
 
-/* Asks the guard, which may be NULL, about what the slot holds. */
-int fs_guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx);
-
 /* --- fs_annotate.c --- */
 
 int fs_annotate_apply(struct fs *fs, struct engine_annotate *a);
@@ -194,8 +194,11 @@ int fs_clear_apply(struct fs *fs, const struct engine_clear *c, struct fs_dirs *
 int fs_entries(int dir_fd, const char *name,
                bool (*visit)(void *ctx, int dir_fd, const struct dirent *entry), void *ctx);
 
-/* The S_IF… of an entry, 0 where it is gone. */
-mode_t fs_entry_type(int dir_fd, const struct dirent *entry);
+/* Writes the path of an entry of directory `place` (its path, "" for the base) and returns its
+ * S_IF…, 0 where it is gone or its path too long; S_IFDIR for what is the store's own, with path
+ * "". */
+mode_t fs_entry_look(const char *place, int dir_fd, const struct dirent *entry,
+                     char path[static LAYOUT_PATH_SIZE]);
 
 int fs_locate(struct engine *engine, const char *key, size_t len, char *place, size_t *outer);
 int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);

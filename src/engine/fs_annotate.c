@@ -16,18 +16,33 @@ static int attribute_set(int fd, const char *name, const char *text)
     return rc == -ENODATA ? 0 : rc;
 }
 
-static int attributes_set(int fd, const struct engine_annotate *a)
+/* The record says what changes until the type has changed too. */
+static int type_change(int fd, const struct engine_annotate *a)
 {
-    int rc = a->between ? attribute_set(fd, "user.diskv", a->between) : 0;
-    if (!rc && a->between)
-        rc = attribute_set(fd, "user.mime_type", a->type);
-    if (!rc)
-        rc = attribute_set(fd, "user.diskv", a->record);
-    return !rc && a->sync ? sys_fsync(fd) : rc;
+    int rc = attribute_set(fd, "user.mime_type", a->type);
+    return rc ? rc : attribute_set(fd, "user.diskv", a->record);
 }
 
-/* Describes the value again, whose ctime has changed. */
-static int info_renew(int fd, struct engine_info *out)
+/* Takes back a change that failed half-way: what it set already would be read. */
+static int type_restore(int fd, const struct engine_info *old)
+{
+    int rc = attribute_set(fd, "user.mime_type", old->type);
+    return rc ? rc : attribute_set(fd, "user.diskv", old->record);
+}
+
+/* A code of diskv's table. After a failed sync nobody knows what is on the disk. */
+static int value_change(int fd, const struct engine_annotate *a, const struct engine_info *old)
+{
+    int rc = attribute_set(fd, "user.diskv", a->between ? a->between : a->record);
+    if (rc)
+        return error_from_errno(-rc);
+    rc = a->between ? type_change(fd, a) : 0;
+    if (rc)
+        return type_restore(fd, old) ? DISKV_EINDOUBT : error_from_errno(-rc);
+    return a->op.sync && sys_fsync(fd) ? DISKV_EINDOUBT : 0;
+}
+
+static int info_read(int fd, struct engine_info *out)
 {
     struct timespec looked = fs_now();
     struct stat st;
@@ -37,20 +52,20 @@ static int info_renew(int fd, struct engine_info *out)
     return rc;
 }
 
-/* A code of diskv's table. */
-static int value_annotate(struct fs_slot *slot, struct engine_annotate *a)
+/* The description at the end shows the new ctime; where there is none the change was made all the
+ * same. */
+static int value_annotate(int fd, struct engine_annotate *a)
 {
-    int refused = fs_guard_ask(slot, a->guard, a->guard_ctx);
-    if (refused)
-        return refused;
-    int fd = sys_open_beneath(slot->fd, slot->name, O_RDONLY | O_NONBLOCK, 0);
-    if (fd < 0)
-        return error_from_errno(-fd);
-    int rc = attributes_set(fd, a);
+    struct engine_info old;
+    int rc = info_read(fd, &old);
+    if (rc)
+        return error_from_errno(-rc);
+    rc = a->guard ? a->guard(a->guard_ctx, &old) : 0;
     if (!rc)
-        rc = info_renew(fd, &a->info);
-    close(fd);
-    return rc ? error_from_errno(-rc) : 0;
+        rc = value_change(fd, a, &old);
+    if (!rc && info_read(fd, &a->info))
+        rc = DISKV_EINDOUBT;
+    return rc;
 }
 
 int fs_annotate_apply(struct fs *fs, struct engine_annotate *a)
@@ -62,7 +77,11 @@ int fs_annotate_apply(struct fs *fs, struct engine_annotate *a)
     int rc = fs_slot_open(fs, path, false, NULL, &slot);
     if (rc)
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
-    rc = value_annotate(&slot, a);
+    int fd = sys_open_beneath(slot.fd, slot.name, O_RDONLY | O_NONBLOCK, 0);
     fs_slot_close(&slot);
+    if (fd < 0)
+        return error_from_errno(-fd);
+    rc = value_annotate(fd, a);
+    close(fd);
     return rc;
 }

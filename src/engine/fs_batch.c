@@ -9,7 +9,7 @@
 
 enum kind { COMMIT, ERASE, CLEAR, ANNOTATE };
 
-/* What is to be done of each kind, and whether it is to be durable. */
+/* What is to be done of each kind. */
 static int change_apply(struct fs *fs, struct engine_op *op, struct fs_dirs *dirs)
 {
     switch ((enum kind)op->kind) {
@@ -19,23 +19,10 @@ static int change_apply(struct fs *fs, struct engine_op *op, struct fs_dirs *dir
         return fs_erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
     case CLEAR:
         return fs_clear_apply(fs, container_of(op, struct engine_clear, op), dirs);
-    default:
+    case ANNOTATE:
         return fs_annotate_apply(fs, container_of(op, struct engine_annotate, op));
     }
-}
-
-static bool change_sync(const struct engine_op *op)
-{
-    switch ((enum kind)op->kind) {
-    case COMMIT:
-        return ((const struct engine_commit *)op)->sync;
-    case ERASE:
-        return ((const struct engine_erase *)op)->sync;
-    case CLEAR:
-        return ((const struct engine_clear *)op)->sync;
-    default:
-        return ((const struct engine_annotate *)op)->sync;
-    }
+    return DISKV_EINVAL;
 }
 
 /* NULL for all but commits. */
@@ -51,7 +38,7 @@ static struct fs_writer *change_writer(struct engine_op *op)
 static bool change_unsynced(struct engine_op *op)
 {
     const struct fs_writer *w = change_writer(op);
-    return w && !w->synced && change_sync(op);
+    return w && !w->synced && op->sync;
 }
 
 /* Syncs the files of a batch's commits; `rc` of each op says how that went. */
@@ -77,7 +64,7 @@ static void batch_run(struct fs *fs, struct engine_op **ops, size_t count)
     files_sync(fs, ops, count);
     for (size_t i = 0; i < count; i++) {
         struct fs_writer *w = change_writer(ops[i]);
-        dirs.sync = change_sync(ops[i]);
+        dirs.sync = ops[i]->sync;
         if (!ops[i]->rc)
             ops[i]->rc = change_apply(fs, ops[i], &dirs);
         if (w)
@@ -85,8 +72,7 @@ static void batch_run(struct fs *fs, struct engine_op **ops, size_t count)
     }
     int rc = fs_dirs_sync(&dirs);
     for (size_t i = 0; i < count; i++)
-        ops[i]->done(ops[i],
-                     !ops[i]->rc && rc && change_sync(ops[i]) ? DISKV_EINDOUBT : ops[i]->rc);
+        ops[i]->done(ops[i], !ops[i]->rc && rc && ops[i]->sync ? DISKV_EINDOUBT : ops[i]->rc);
 }
 
 static void batch_begin(struct job *job)

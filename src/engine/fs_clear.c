@@ -21,15 +21,13 @@ struct check {
 static bool check_visit(void *ctx, int dir_fd, const struct dirent *e)
 {
     struct check *c = ctx;
-    if (!*c->dir && strcmp(e->d_name, FS_PRIVATE) == 0)
-        return true;
     char path[LAYOUT_PATH_SIZE], key[DISKV_KEY_MAX + 1];
     size_t key_len;
-    int len = snprintf(path, sizeof path, "%s%s%s", c->dir, *c->dir ? "/" : "", e->d_name);
-    bool fits = len > 0 && (size_t)len < sizeof path;
-    mode_t type = fits ? fs_entry_type(dir_fd, e) : 0;
+    mode_t type = fs_entry_look(c->dir, dir_fd, e, path);
+    if (!*path)
+        return true;
     if (type == S_IFDIR)
-        c->rc = buf_add(&c->todo, path, (size_t)len + 1);
+        c->rc = buf_add(&c->todo, path, strlen(path) + 1);
     else if (type != S_IFREG || c->layout->to_key(c->layout, path, key, &key_len))
         c->rc = DISKV_ECONFLICT;
     return !c->rc;

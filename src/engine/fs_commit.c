@@ -12,7 +12,8 @@
 /* How often a change starts over when other programs remove directories under it. */
 #define TRIES_MAX 10000
 
-int fs_guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
+/* Asks the guard about what the slot holds. A negative code of diskv's table. */
+static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
 {
     if (!guard)
         return 0;
@@ -48,7 +49,7 @@ static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
 {
     int rc = c->guard ? fs_slot_open(fs, path, false, dirs, slot) : -ENOENT;
     if (rc == 0) {
-        *refused = fs_guard_ask(slot, c->guard, c->guard_ctx);
+        *refused = guard_ask(slot, c->guard, c->guard_ctx);
         if (*refused)
             fs_slot_close(slot);
         return 0;
@@ -63,8 +64,7 @@ static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
 static bool is_same(const struct fs_writer *w, const struct fs_slot *slot)
 {
     struct stat st;
-    return w->shared && slot->exists && !sys_stat(w->fd, "", &st) &&
-           st.st_dev == slot->stat.st_dev && st.st_ino == slot->stat.st_ino;
+    return w->shared && slot->exists && !sys_stat(w->fd, "", &st) && fs_same_file(&st, &slot->stat);
 }
 
 /* One try to give the value its name. -ENOENT: look again. */
@@ -118,7 +118,7 @@ int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
     int rc = fs_slot_open(fs, path, false, dirs, &slot);
     if (rc)
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
-    int refused = fs_guard_ask(&slot, e->guard, e->guard_ctx);
+    int refused = guard_ask(&slot, e->guard, e->guard_ctx);
     if (!refused) {
         int old_fd = value_hold(&slot);
         rc = sys_unlinkat(slot.fd, slot.name, 0);

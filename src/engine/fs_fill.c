@@ -10,11 +10,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* True where the file is the very one that is to be replaced: renaming one of two names of a file
  * to the other does nothing. */
 static bool is_value(const struct fs_writer *w, const struct stat *from)
@@ -41,7 +36,7 @@ static int file_share(struct fs *fs, struct fs_writer *w, const char *path, int 
         return rc;
     struct stat linked;
     rc = sys_stat(fs->tmp_fd, w->name, &linked);
-    if (!rc && !same_file(&linked, from))
+    if (!rc && !fs_same_file(&linked, from))
         rc = -EXDEV;
     if (rc) {
         sys_unlinkat(fs->tmp_fd, w->name, 0);

@@ -6,6 +6,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+bool fs_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static int dir_open(int parent_fd, const char *name)
 {
     return sys_open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY, 0);
@@ -42,7 +47,7 @@ static int aside_settle(struct fs *fs, int parent_fd, const char *name, const ch
         rc = sys_stat(aside_fd, LAYOUT_VALUE_NAME, &is);
     if (rc)
         return rc;
-    if (was.st_ino == is.st_ino)
+    if (fs_same_file(&was, &is))
         return sys_unlinkat(fs->tmp_fd, aside, 0);
     if (S_ISREG(was.st_mode))
         return sys_renameat2(fs->tmp_fd, aside, aside_fd, LAYOUT_VALUE_NAME, 0);

@@ -66,9 +66,16 @@ int fs_locate(struct engine *engine, const char *key, size_t len, char *place, s
     return 0;
 }
 
-mode_t fs_entry_type(int dir_fd, const struct dirent *e)
+mode_t fs_entry_look(const char *place, int dir_fd, const struct dirent *e,
+                     char path[static LAYOUT_PATH_SIZE])
 {
     struct stat st;
+    path[0] = '\0';
+    if (!*place && strcmp(e->d_name, FS_PRIVATE) == 0)
+        return S_IFDIR;
+    int len = snprintf(path, LAYOUT_PATH_SIZE, "%s%s%s", place, *place ? "/" : "", e->d_name);
+    if (len < 0 || len >= LAYOUT_PATH_SIZE)
+        return 0;
     if (e->d_type != DT_UNKNOWN)
         return DTTOIF(e->d_type);
     return sys_stat(dir_fd, e->d_name, &st) ? 0 : st.st_mode & S_IFMT;
@@ -114,17 +121,15 @@ static bool scan_visit(void *ctx, int dir_fd, const struct dirent *e)
 {
     struct scan *s = ctx;
     const struct layout *layout = s->fs->layout;
-    if (!*s->place && strcmp(e->d_name, FS_PRIVATE) == 0)
-        return true;
     char path[LAYOUT_PATH_SIZE], key[DISKV_KEY_MAX + 1];
     size_t key_len;
-    int len = snprintf(path, sizeof path, "%s%s%s", s->place, *s->place ? "/" : "", e->d_name);
-    bool fits = len > 0 && (size_t)len < sizeof path;
-    mode_t type = fits ? fs_entry_type(dir_fd, e) : 0;
+    mode_t type = fs_entry_look(s->place, dir_fd, e, path);
+    if (!*path)
+        return true;
     if (type == S_IFREG && !layout->to_key(layout, path, key, &key_len))
         s->rc = s->visitor->key(s->visitor->ctx, key, key_len);
     else if (type == S_IFDIR && layout->has_dir(layout, path))
-        s->rc = s->visitor->place(s->visitor->ctx, path, (size_t)len);
+        s->rc = s->visitor->place(s->visitor->ctx, path, strlen(path));
     else
         s->out->foreign++;
     return !s->rc;

@@ -24,11 +24,6 @@ static int dir_make_open(int parent_fd, const char *name, mode_t mode)
     return sys_open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
-static bool same_dir(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Whether `fd` is the base directory or lies in it, where it would be taken for keys: 1 or 0. In
  * the store's own directory it may lie. */
 static int lies_in_base(const struct fs *fs, int fd)
@@ -40,8 +35,8 @@ static int lies_in_base(const struct fs *fs, int fd)
     int at_fd = rc ? rc : sys_openat(fd, ".", O_PATH | O_DIRECTORY);
     for (;;) {
         rc = at_fd < 0 ? at_fd : sys_stat(at_fd, "", &dir);
-        bool top = !rc && (same_dir(&dir, &own) || same_dir(&dir, &above));
-        if (rc || top || same_dir(&dir, &base))
+        bool top = !rc && (fs_same_file(&dir, &own) || fs_same_file(&dir, &above));
+        if (rc || top || fs_same_file(&dir, &base))
             break;
         above = dir;
         int up_fd = sys_openat(at_fd, "..", O_PATH | O_DIRECTORY);
@@ -50,7 +45,7 @@ static int lies_in_base(const struct fs *fs, int fd)
     }
     if (at_fd >= 0)
         close(at_fd);
-    return rc ? rc : same_dir(&dir, &base);
+    return rc ? rc : fs_same_file(&dir, &base);
 }
 
 /* Why the directory cannot be the user's for temporary files, NULL where it can. Between mounts

@@ -192,10 +192,10 @@ static void prepare_run(struct job *job)
         rc = attributes_set(c, w);
     if (!rc)
         rc = mode_set(fs, w);
-    if (!rc && c->sync && w->size >= FS_LARGE) {
+    if (!rc && c->op.sync && w->size >= FS_LARGE) {
         rc = sys_fsync(w->fd);
         w->synced = true;
-    } else if (!rc && c->sync) {
+    } else if (!rc && c->op.sync) {
         sys_start_writeback(w->fd, 0, 0);
     }
     if (rc) {

@@ -58,7 +58,7 @@ static void field_remove(struct metadata *m, struct diskv_field *field)
     *field = m->fields[--m->count];
 }
 
-static metadata_fault field_add(struct metadata *m, const char *name, const char *value)
+static const char *field_add(struct metadata *m, const char *name, const char *value)
 {
     char *own_name, *own_value;
 
@@ -77,7 +77,7 @@ static metadata_fault field_add(struct metadata *m, const char *name, const char
     return NULL;
 }
 
-static metadata_fault type_set(struct metadata *m, const char *value)
+static const char *type_set(struct metadata *m, const char *value)
 {
     if (strlen(value) > DISKV_TYPE_MAX || !answer_is_printable(value))
         return "a media type takes at most 255 bytes of printable ASCII";
@@ -85,7 +85,7 @@ static metadata_fault type_set(struct metadata *m, const char *value)
     return NULL;
 }
 
-metadata_fault metadata_set(struct metadata *m, const char *name, const char *value)
+const char *metadata_set(struct metadata *m, const char *name, const char *value)
 {
     struct diskv_field *field = field_find(m, name);
 
@@ -102,7 +102,7 @@ metadata_fault metadata_set(struct metadata *m, const char *name, const char *va
 struct reading {
     struct metadata *out;
     bool has_type;
-    metadata_fault fault;
+    const char *fault;
 };
 
 /* The value without blanks around it, in new memory. */
@@ -117,12 +117,12 @@ static char *trimmed(const char *value)
     return strndup(value, len);
 }
 
-static metadata_fault line_take(struct reading *reading, const char *name, const char *value)
+static const char *line_take(struct reading *reading, const char *name, const char *value)
 {
     const struct kept *kept = kept_find(name);
     struct diskv_field *field = field_find(reading->out, name);
     char *joined = NULL;
-    metadata_fault fault;
+    const char *fault;
 
     if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_TYPE) == 0) {
         if (reading->has_type)
@@ -155,7 +155,7 @@ static enum MHD_Result line_visit(void *cls, enum MHD_ValueKind kind, const char
     return reading->fault == NULL ? MHD_YES : MHD_NO;
 }
 
-metadata_fault metadata_read(struct MHD_Connection *connection, struct metadata *out)
+const char *metadata_read(struct MHD_Connection *connection, struct metadata *out)
 {
     struct reading reading = {.out = out};
 

@@ -16,17 +16,17 @@ struct metadata {
 
 void metadata_free(struct metadata *m);
 
-/* Why a request's metadata are refused, for the client; NULL for not at all. */
-typedef const char *metadata_fault;
-extern const char metadata_no_memory[]; /* the fault that is not the client's */
+/* Functions that return a text say why a request's metadata are refused, for the client, and NULL
+ * where they are not. This one is not the client's fault. */
+extern const char metadata_no_memory[];
 
 /* Takes what the header of a request gives. Lines of one field are joined as RFC 9110, section 5.3,
  * has it; an empty one is as good as none. */
-metadata_fault metadata_read(struct MHD_Connection *connection, struct metadata *out);
+const char *metadata_read(struct MHD_Connection *connection, struct metadata *out);
 
 /* Sets one field, or the media type as "type"; `value` NULL or "" removes it. The name's case does
  * not matter. */
-metadata_fault metadata_set(struct metadata *m, const char *name, const char *value);
+const char *metadata_set(struct metadata *m, const char *name, const char *value);
 
 /* Takes what a value has; ENOMEM. */
 int metadata_of(const diskv_reader *reader, struct metadata *out);

@@ -64,14 +64,14 @@ static enum MHD_Result patch_body(struct request *r, const char *data, size_t *l
 }
 
 /* Applies the change to what the value has; the fault that stands against it, or NULL. */
-static metadata_fault merge(struct patch *p)
+static const char *merge(struct patch *p)
 {
     const char *name;
     json_t *value;
 
     json_object_foreach(p->change, name, value)
     {
-        metadata_fault fault;
+        const char *fault;
 
         if (!json_is_string(value) && !json_is_null(value))
             return "metadata are strings, or null to remove them";
@@ -95,7 +95,7 @@ static int patch_guard(void *ctx, const struct diskv_info *current)
 static enum MHD_Result annotate(struct request *r, struct patch *p)
 {
     struct diskv_write_options options = {.guard = patch_guard, .guard_ctx = p};
-    metadata_fault fault;
+    const char *fault;
 
     metadata_free(&p->metadata);
     if (metadata_of(p->opening.reader, &p->metadata) != 0)

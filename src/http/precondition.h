@@ -5,6 +5,8 @@
 #include "diskv.h"
 #include <microhttpd.h>
 
+struct request;
+
 /* All zeroes: none. */
 struct precondition {
     char *if_match; /* the lists, NULL where there is none */
@@ -21,7 +23,6 @@ int precondition_read(struct MHD_Connection *connection, struct precondition *ou
 void precondition_free(struct precondition *p);
 
 /* precondition_read for a handler's beginning; false where it has refused the request. */
-struct request;
 bool precondition_begin(struct request *r, struct precondition *out);
 
 bool precondition_is_empty(const struct precondition *p);

@@ -56,7 +56,7 @@ static int read_digests(struct request *r, struct digest *out)
 static bool read_headers(struct request *r, struct put *p)
 {
     uint64_t max = r->server->limits.max_value_bytes;
-    metadata_fault fault = metadata_read(r->mhd, &p->metadata);
+    const char *fault = metadata_read(r->mhd, &p->metadata);
     int digests = read_digests(r, &p->digest);
 
     if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)

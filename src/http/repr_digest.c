@@ -64,6 +64,7 @@ int repr_digest_go_on(struct request *r, struct repr_digest *d, diskv_reader *re
     d->under_way = false;
     if (r->rc == 0)
         digest_finish(&d->digest, d->text);
+    repr_digest_free(d); /* before the value takes memory of its own */
     return r->rc;
 }
 
@@ -71,4 +72,5 @@ void repr_digest_free(struct repr_digest *d)
 {
     digest_free(&d->digest);
     free(d->block);
+    d->block = NULL;
 }

@@ -92,7 +92,7 @@ static int annotation_new(diskv *store, const char *key, size_t len,
         .len = len,
         .guard = annotate_guard,
         .guard_ctx = a,
-        .sync = options->sync ? options->sync == DISKV_SYNC_ALWAYS : store->sync,
+        .op.sync = options->sync ? options->sync == DISKV_SYNC_ALWAYS : store->sync,
     };
     *out = a;
     return 0;

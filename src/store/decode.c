@@ -5,6 +5,7 @@
 #include "util.h"
 
 #define INPUT_MAX (64 * 1024)
+#define SKIP_MAX  (16 * 1024)
 
 /* How often a read starts over because the points that it began at were wrong. */
 #define TRIES_MAX 3
@@ -34,7 +35,7 @@ struct decoding {
     } under_way;
 
     char input[INPUT_MAX];
-    char skipped[INPUT_MAX]; /* output that nobody asked for */
+    char skipped[SKIP_MAX]; /* output that nobody asked for */
 };
 
 int decoding_new(const struct codec *codec, struct engine_reader *reader, uint64_t size,
@@ -86,6 +87,7 @@ static int decoder_prepare(struct decoding *d)
 {
     if (d->decoder)
         return 0;
+    _Static_assert(ENGINE_POINTS_MAX == CODEC_POINTS_MAX, "an engine keeps a codec's points");
     char points[ENGINE_POINTS_MAX];
     /* Where the size is not known there is no record that fits the file, nor do its points. */
     int n = d->size == DISKV_SIZE_UNKNOWN ? 0 : d->reader->engine->ops->points(d->reader, points);
@@ -113,7 +115,7 @@ static void output_place(struct decoding *d)
     uint64_t skip = d->value_at < d->offset ? d->offset - d->value_at : 0;
     d->io.out = skip || d->value_at == d->size ? d->skipped : d->buf + *d->got;
     if (skip)
-        d->io.out_len = skip < INPUT_MAX ? (size_t)skip : INPUT_MAX;
+        d->io.out_len = skip < SKIP_MAX ? (size_t)skip : SKIP_MAX;
     else
         d->io.out_len = d->value_at == d->size ? 1 : d->len - *d->got;
 }

@@ -54,7 +54,7 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
         .op.done = erase_done,
         .key = e->key,
         .len = len,
-        .sync = store->sync,
+        .op.sync = store->sync,
         .guard = guard ? erase_guard_adapt : NULL,
         .guard_ctx = e,
     };
@@ -75,7 +75,7 @@ static void clear_done(struct engine_op *op, int rc)
 int diskv_erase_all(diskv *store, bool foreign)
 {
     struct clear c = {
-        .engine_clear = {.op.done = clear_done, .foreign = foreign, .sync = store->sync}};
+        .engine_clear = {.op.done = clear_done, .op.sync = store->sync, .foreign = foreign}};
     waiter_init(&c.waiter);
     store->engine->ops->clear(store->engine, &c.engine_clear);
     int rc = waiter_wait(&c.waiter);

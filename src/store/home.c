@@ -36,9 +36,10 @@ static int dir_open(const char *dir)
 
 static int lock_open(int dir_fd)
 {
-    if (mkdirat(dir_fd, ".diskv", 0777) && errno != EEXIST)
+    if (mkdirat(dir_fd, LAYOUT_STORE_DIR, 0777) && errno != EEXIST)
         return -errno;
-    int private_fd = openat(dir_fd, ".diskv", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int private_fd =
+        openat(dir_fd, LAYOUT_STORE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (private_fd < 0)
         return -errno;
     int fd = openat(private_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);

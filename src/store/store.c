@@ -65,7 +65,7 @@ static int lmdb_open(const char *dir, struct index **out)
 {
     char path[4096];
     bool fresh;
-    int n = snprintf(path, sizeof path, "%s/.diskv/index", dir);
+    int n = snprintf(path, sizeof path, "%s/" LAYOUT_STORE_DIR "/index", dir);
     if (n < 0 || (size_t)n >= sizeof path)
         return DISKV_EINVAL;
     return index_lmdb_open(path, &fresh, out);

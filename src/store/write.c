@@ -43,8 +43,6 @@ int diskv_writer_open(diskv *store, const char *key, size_t len,
         w->hash = XXH3_createState();
         rc = w->hash ? 0 : DISKV_ENOMEM;
     }
-    if (!rc && store->codec)
-        rc = store->codec->ops->encoder_new(store->codec, &w->encoder);
     /* What lies compressed may find room where its plain bytes would not. */
     if (!rc && options && options->probe && store->engine->ops->probe)
         rc = store->engine->ops->probe(store->engine, key, len, store->codec ? 0 : w->size_hint);
@@ -100,11 +98,17 @@ int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
 /* --- To storage: encoded, written and, at the end, committed --- */
 
 static void commit_start(diskv_writer *w);
+static void encode_post(diskv_writer *w);
+
+static bool is_encoding(const diskv_writer *w)
+{
+    return w->store->codec && !w->imported;
+}
 
 /* The buffer is where it belongs, or could not be brought there. */
 static void buffer_gone(diskv_writer *w, int rc)
 {
-    w->len = 0;
+    w->len = w->taken = 0;
     if (rc || !w->ending)
         w->done(w->ctx, rc);
     else
@@ -115,8 +119,10 @@ static void write_done(struct engine_op *op, int rc)
 {
     diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
     w->stored += w->under_way.write.len;
-    w->encoded.len = 0;
-    buffer_gone(w, rc);
+    if (!rc && is_encoding(w) && !w->drained)
+        encode_post(w);
+    else
+        buffer_gone(w, rc);
 }
 
 static void write_start(diskv_writer *w, const char *data, size_t len)
@@ -133,21 +139,26 @@ static void write_start(diskv_writer *w, const char *data, size_t len)
 static void encode_run(struct job *job)
 {
     diskv_writer *w = container_of(job, diskv_writer, under_way.encode);
-    int rc = writer_encode(w);
+    size_t len;
+    int rc = writer_encode(w, &len);
     if (rc)
         buffer_gone(w, rc);
     else
-        write_start(w, w->encoded.data, w->encoded.len);
+        write_start(w, w->encoded, len);
+}
+
+static void encode_post(diskv_writer *w)
+{
+    w->under_way.encode.run = encode_run;
+    workers_post(w->store->workers, &w->under_way.encode);
 }
 
 static void buffer_send(diskv_writer *w)
 {
-    if (w->encoder && (w->len || w->ending)) {
-        w->under_way.encode.run = encode_run;
-        workers_post(w->store->workers, &w->under_way.encode);
-    } else {
+    if (is_encoding(w) && (w->len || w->ending))
+        encode_post(w);
+    else
         write_start(w, w->buf, w->len);
-    }
 }
 
 void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)
@@ -201,7 +212,8 @@ static int record_make(diskv_writer *w)
     memcpy(record->hash, canonical.digest, sizeof record->hash);
     record->hashed = true;
     record->length = w->size;
-    snprintf(record->codec, sizeof record->codec, "%s", w->encoder ? w->store->codec->name : "");
+    if (w->encoder)
+        snprintf(record->codec, sizeof record->codec, "%s", w->store->codec->name);
     record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
     w->info.size = w->size;
     w->info.modified = record->mtime;
@@ -227,7 +239,7 @@ static void commit_start(diskv_writer *w)
         .must_keep = *w->info.type || w->fields.len,
         .points = w->points,
         .points_len = w->encoder ? w->encoder->ops->encoder_points(w->encoder, w->points) : 0,
-        .sync = w->sync,
+        .op.sync = w->sync,
         .guard = w->guard ? guard_adapt : NULL,
         .guard_ctx = w,
     };
@@ -253,7 +265,7 @@ void diskv_writer_close(diskv_writer *w)
     if (w->encoder)
         w->encoder->ops->encoder_free(w->encoder);
     XXH3_freeState(w->hash);
-    buf_free(&w->encoded);
+    free(w->encoded);
     free(w->buf);
     free(w);
 }

@@ -2,7 +2,6 @@
 #ifndef WRITER_H
 #define WRITER_H
 
-#include "buf.h"
 #include "store.h"
 
 #include <xxhash.h>
@@ -15,8 +14,10 @@ struct diskv_writer {
     size_t len, cap;
     uint64_t size, size_hint;
 
-    struct codec_encoder *encoder; /* NULL where the file is to be the value */
-    struct buf encoded;            /* on its way to storage */
+    struct codec_encoder *encoder; /* NULL before the first byte goes through it */
+    char *encoded;                 /* a piece on its way to storage */
+    size_t taken;                  /* bytes of the buffer that went into the encoder */
+    bool drained;                  /* and all that it has for now is on its way */
     uint64_t stored;               /* bytes of the file */
     bool ending;                   /* a commit follows what is being written */
     bool imported;                 /* the content is a file's, which was not read */
@@ -44,8 +45,8 @@ struct diskv_writer {
 
 /* --- encode.c --- */
 
-/* Runs the buffer through the encoder and, where the writer is `ending`, what is left in that. For
- * workers. */
-int writer_encode(diskv_writer *w);
+/* Runs more of the buffer through the encoder and, where the writer is `ending`, what is left in
+ * that: `*len` bytes at `encoded`. `drained` says whether that was all. For workers. */
+int writer_encode(diskv_writer *w, size_t *len);
 
 #endif

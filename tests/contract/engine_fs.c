@@ -212,7 +212,7 @@ static struct stat value_stat(struct fixture *f, const char *path)
     return st;
 }
 
-static const struct engine_commit at_2000 = {.mtime = {.tv_sec = 2000}, .sync = true};
+static const struct engine_commit at_2000 = {.mtime = {.tv_sec = 2000}, .op.sync = true};
 
 static void a_copied_file_gets_the_time_and_the_mode_of_a_value(void **state)
 {

@@ -50,6 +50,7 @@ WRAP(int, sys_renameat2, (int from_fd, const char *from, int to_fd, const char *
 WRAP(int, sys_unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 WRAP(int, sys_fsetxattr, (int fd, const char *name, const void *value, size_t len),
      (fd, name, value, len))
+WRAP(int, sys_fremovexattr, (int fd, const char *name), (fd, name))
 WRAP(int, sys_openat, (int fd, const char *path, int flags), (fd, path, flags))
 WRAP(int64_t, sys_pread, (int fd, void *buf, size_t len, uint64_t offset), (fd, buf, len, offset))
 WRAP(int, sys_fchmod, (int fd, mode_t mode), (fd, mode))
@@ -74,7 +75,7 @@ static const struct engine_commit attributes = {.type = "text/plain",
                                                 .must_keep = true,
                                                 .points = "points",
                                                 .points_len = 6,
-                                                .sync = true};
+                                                .op.sync = true};
 
 static void world_start(struct world *w)
 {
@@ -256,6 +257,53 @@ static void a_file_that_is_shared(void **state)
     fail_each(&(struct change){import_share, "d/k", "old", "new"}, 12);
 }
 
+static bool keeps(struct world *w, const char *type, const char *record)
+{
+    struct engine_info info;
+    assert_int_equal(w->engine->ops->stat(w->engine, "d/k", 3, &info), 0);
+    return strcmp(info.type, type) == 0 && strcmp(info.record, record) == 0;
+}
+
+/* Changes what is kept beside a value with the n-th call failing: the old type and record stand. */
+static bool fail_nth_of_annotate(const char *type, int n, int error)
+{
+    struct world w;
+    world_new(&w);
+    const struct engine_annotate annotate = {
+        .key = "d/k", .len = 3, .between = "{\"between\"}", .type = type, .record = "{\"new\"}"};
+    size_t descriptors = entries(AT_FDCWD, "/proc/self/fd");
+    atomic_store(&fault_hit, false);
+    atomic_store(&fault_errno, error);
+    atomic_store(&calls_left, n);
+    int rc = engine_annotate_wait(w.engine, annotate);
+    atomic_store(&calls_left, 0);
+    bool hit = atomic_load(&fault_hit);
+    bool is_new = keeps(&w, type, "{\"new\"}"), is_old = keeps(&w, "text/plain", "{}");
+    assert_true(rc == 0 ? is_new : rc == DISKV_EINDOUBT ? is_new || is_old : is_old);
+    assert_true(rc == 0 || (hit && (rc == error_from_errno(error) || rc == DISKV_EINDOUBT)));
+    assert_true(value_is(&w, "d/k", "old"));
+    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
+    assert_int_equal(engine_annotate_wait(w.engine, annotate), 0);
+    assert_true(keeps(&w, type, "{\"new\"}"));
+    world_free(&w);
+    return hit;
+}
+
+static void a_change_of_what_is_kept(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"text/html", ""};
+    static const int errors[] = {EIO, ENOSPC, EACCES};
+    for (size_t t = 0; t < array_len(types); t++) {
+        for (size_t i = 0; i < array_len(errors); i++) {
+            int n = 1;
+            while (fail_nth_of_annotate(types[t], n, errors[i]))
+                n++;
+            assert_true(n > 6);
+        }
+    }
+}
+
 /* Clears with the n-th call failing: each value is there or not, and a second time it works. */
 static bool fail_nth_of_clear(int n, int error)
 {
@@ -295,13 +343,10 @@ static void a_clear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_write_over_a_value),
-        cmocka_unit_test(a_write_into_new_directories),
-        cmocka_unit_test(a_write_below_a_value),
-        cmocka_unit_test(an_erase),
-        cmocka_unit_test(a_file_that_is_copied),
-        cmocka_unit_test(a_file_that_is_shared),
-        cmocka_unit_test(a_clear),
+        cmocka_unit_test(a_write_over_a_value),     cmocka_unit_test(a_write_into_new_directories),
+        cmocka_unit_test(a_write_below_a_value),    cmocka_unit_test(an_erase),
+        cmocka_unit_test(a_file_that_is_copied),    cmocka_unit_test(a_file_that_is_shared),
+        cmocka_unit_test(a_change_of_what_is_kept), cmocka_unit_test(a_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

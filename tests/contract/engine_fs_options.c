@@ -54,7 +54,7 @@ static void a_directory_for_temporary_files_holds_one_for_each_store(void **stat
     assert_int_equal(st.st_mode & 07777, 0700);
     assert_int_equal(entries(f, path), 1);
     assert_int_equal(entries(f, ".diskv"), 1);
-    assert_int_equal(engine_commit_wait(w, (struct engine_commit){.sync = true}, NULL), 0);
+    assert_int_equal(engine_commit_wait(w, (struct engine_commit){.op.sync = true}, NULL), 0);
     assert_int_equal(entries(f, path), 0);
     assert_file(f, "k", "data");
     engine_stop(f);

@@ -38,7 +38,7 @@ struct fixture {
 
 static int put(struct fixture *f, const char *key, bool sync)
 {
-    const struct engine_commit commit = {.sync = sync};
+    const struct engine_commit commit = {.op.sync = sync};
     return engine_put(f->engine, key, strlen(key), "v", 1, commit, NULL);
 }
 
@@ -163,7 +163,7 @@ static void durable_writes_among_others_are_synced_with_the_directories_those_ma
         assert_int_equal(engine_write_wait(m.writers[i], "v", 1), 0);
     }
     for (size_t i = 0; i < array_len(m.ops); i++)
-        engine_commit_start(&m.ops[i], m.writers[i], (struct engine_commit){.sync = i == 5});
+        engine_commit_start(&m.ops[i], m.writers[i], (struct engine_commit){.op.sync = i == 5});
     for (size_t i = 0; i < array_len(m.ops); i++)
         assert_int_equal(waiter_wait(&m.ops[i].waiter), 0);
     if (atomic_load(&syncfss))

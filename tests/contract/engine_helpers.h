@@ -37,6 +37,11 @@ struct op_erase {
     struct waiter waiter;
 };
 
+struct op_annotate {
+    struct engine_annotate annotate;
+    struct waiter waiter;
+};
+
 struct op_clear {
     struct engine_clear clear;
     struct waiter waiter;
@@ -55,6 +60,7 @@ WAITER_DONE(op_write, write)
 WAITER_DONE(op_fill, fill)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
+WAITER_DONE(op_annotate, annotate)
 WAITER_DONE(op_clear, clear)
 
 static inline int waiter_wait(struct waiter *w)
@@ -174,13 +180,24 @@ static inline int engine_erase_wait(struct engine *e, const char *key, size_t le
                                     engine_guard *guard, void *ctx)
 {
     const struct engine_erase erase = {
-        .key = key, .len = len, .sync = true, .guard = guard, .guard_ctx = ctx};
+        .key = key, .len = len, .op.sync = true, .guard = guard, .guard_ctx = ctx};
     return engine_erase_with(e, erase);
+}
+
+/* `annotate` says what; its guard may be NULL where nothing is to be asked. */
+static inline int engine_annotate_wait(struct engine *e, struct engine_annotate annotate)
+{
+    struct op_annotate o = {.annotate = annotate};
+    o.annotate.op.done = op_annotate_done;
+    o.annotate.op.sync = true;
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->annotate(e, &o.annotate);
+    return waiter_wait(&o.waiter);
 }
 
 static inline int engine_clear_wait(struct engine *e, bool foreign)
 {
-    struct op_clear o = {.clear = {.op.done = op_clear_done, .foreign = foreign, .sync = true}};
+    struct op_clear o = {.clear = {.op.done = op_clear_done, .foreign = foreign, .op.sync = true}};
     sem_init(&o.waiter.done, 0, 0);
     e->ops->clear(e, &o.clear);
     return waiter_wait(&o.waiter);
