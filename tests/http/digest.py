@@ -249,5 +249,19 @@ def the_digest_follows_the_value():
             assert wanting(s, "a", "sha-256=1").headers["repr-digest"] == digest("sha-256", body)
 
 
+@test
+def a_value_that_is_too_large_to_be_read_twice_comes_without_a_digest():
+    with Server() as s:
+        s.stop()
+        for name, size in (("fits", 256 << 20), ("large", (256 << 20) + 1)):
+            with open(f"{s.dir}/{name}", "wb") as file:
+                file.truncate(size)
+        with Server(dir=s.dir) as again:
+            want = ("-I", "-H", "Want-Repr-Digest: sha-256=1")
+            assert "repr-digest" in curl(*want, f"{again.url}/keys/fits").headers
+            large = curl(*want, f"{again.url}/keys/large")
+            assert large.status == 200 and "repr-digest" not in large.headers
+
+
 if __name__ == "__main__":
     main()
