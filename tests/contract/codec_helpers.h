@@ -194,4 +194,21 @@ static inline void assert_decodes(const struct codec *codec, const struct bytes 
     bytes_free(&out);
 }
 
+/* --- gzip, zlib and text --- */
+
+static inline struct codec *codec_of(const char *name)
+{
+    struct codec *codec;
+    assert_int_equal(codec_parse(name, NULL, 0, &codec), 0);
+    return codec;
+}
+
+static inline struct bytes text_of(size_t len)
+{
+    struct random random = random_new();
+    struct bytes value = {0};
+    add_text(&value, &random, len);
+    return value;
+}
+
 #endif

@@ -1,103 +1,5 @@
 /* What every engine owes: the same cases against each. */
-#include "engine_helpers.h"
-#include "layout.h"
-#include "random.h"
-#include "tempdir.h"
-
-#include <fcntl.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdatomic.h>
-#include <stdarg.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct engine *engine;
-    struct workers *workers;
-    struct layout layout;
-    char dir[TEMPDIR_SIZE];
-};
-
-static int memory_setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    return f ? engine_memory_new(&f->engine) : -1;
-}
-
-static int fs_layout_setup(void **state, const char *layout)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    if (workers_new(4, &f->workers) || layout_parse(layout, &f->layout))
-        return -1;
-    int fd = open(f->dir, O_RDONLY | O_DIRECTORY);
-    const struct engine_fs_options options = {.layout = &f->layout, .workers = f->workers};
-    int rc = engine_fs_open(fd, &options, &f->engine);
-    close(fd);
-    return rc;
-}
-
-static int fs_setup(void **state)
-{
-    return fs_layout_setup(state, "path");
-}
-
-static int fs_flat_setup(void **state)
-{
-    return fs_layout_setup(state, "flat");
-}
-
-static int fs_split_1_setup(void **state)
-{
-    return fs_layout_setup(state, "split:1");
-}
-
-static int fs_split_3_setup(void **state)
-{
-    return fs_layout_setup(state, "split:3");
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    workers_free(f->workers);
-    f->engine->ops->free(f->engine);
-    if (*f->dir)
-        tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
-
-static struct engine *engine_of(void **state)
-{
-    return ((struct fixture *)*state)->engine;
-}
-
-static int put(struct engine *e, const char *key, const char *value)
-{
-    return engine_put(e, key, strlen(key), value, strlen(value), (struct engine_commit){0}, NULL);
-}
-
-static int erase(struct engine *e, const char *key)
-{
-    return engine_erase_wait(e, key, strlen(key), NULL, NULL);
-}
-
-static void assert_value(struct engine *e, const char *key, const char *expected)
-{
-    char *value = engine_get(e, key, strlen(key));
-    if (expected) {
-        assert_non_null(value);
-        assert_string_equal(value, expected);
-    } else {
-        assert_null(value);
-    }
-    free(value);
-}
+#include "engine_kinds.h"
 
 static void a_value_is_read_back_with_all_that_was_kept(void **state)
 {
@@ -325,12 +227,6 @@ static int refuse(void *ctx, const struct engine_info *current)
     return DISKV_EPRECONDITION;
 }
 
-static int only_if_absent(void *ctx, const struct engine_info *current)
-{
-    (void)ctx;
-    return current ? DISKV_EPRECONDITION : 0;
-}
-
 static int only_if_size(void *ctx, const struct engine_info *current)
 {
     return current && current->size == *(uint64_t *)ctx ? 0 : DISKV_EPRECONDITION;
@@ -501,144 +397,6 @@ static void scanning_all_places_meets_each_key_once(void **state)
     free(v);
 }
 
-struct racer {
-    struct engine *engine;
-    unsigned number;
-    int failed, won;
-};
-
-static void *race_for_absent(void *arg)
-{
-    struct racer *r = arg;
-    char value[16];
-    snprintf(value, sizeof value, "%u", r->number);
-    const struct engine_commit absent = {.guard = only_if_absent};
-    int rc = engine_put(r->engine, "race/k", 6, value, strlen(value), absent, NULL);
-    r->won = rc == 0;
-    r->failed = rc && rc != DISKV_EPRECONDITION;
-    return NULL;
-}
-
-static void run_racers(struct engine *e, void *(*race)(void *), struct racer *racers, size_t n)
-{
-    pthread_t threads[32];
-    for (size_t i = 0; i < n; i++) {
-        racers[i] = (struct racer){.engine = e, .number = (unsigned)i};
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    }
-    for (size_t i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(racers[i].failed, 0);
-}
-
-static void of_racing_guarded_writes_exactly_one_wins(void **state)
-{
-    struct engine *e = engine_of(state);
-    for (int round = 0; round < 10; round++) {
-        struct racer racers[16];
-        run_racers(e, race_for_absent, racers, array_len(racers));
-        int winners = 0;
-        char value[16] = "";
-        for (size_t i = 0; i < array_len(racers); i++) {
-            winners += racers[i].won;
-            if (racers[i].won)
-                snprintf(value, sizeof value, "%zu", i);
-        }
-        assert_int_equal(winners, 1);
-        assert_value(e, "race/k", value);
-        assert_int_equal(erase(e, "race/k"), 0);
-    }
-}
-
-/* Each racer has keys of its own in directories that all share, so that they come and go all the
- * time; its last change decides what is there. */
-static void *race_in_shared_directories(void *arg)
-{
-    struct racer *r = arg;
-    struct random random = {r->number + 1};
-    static const char *const dirs[] = {"", "d/", "d/e/", "d/e/f/", "d/x"};
-    for (int i = 0; i < 300 && !r->failed; i++) {
-        char key[64];
-        snprintf(key, sizeof key, "%s%u", dirs[random_below(&random, array_len(dirs))], r->number);
-        bool writes = random_below(&random, 2);
-        int rc = writes ? put(r->engine, key, key) : erase(r->engine, key);
-        char *value = engine_get(r->engine, key, strlen(key));
-        if (writes ? rc || !value || strcmp(value, key) != 0
-                   : (rc && rc != DISKV_ENOTFOUND) || value)
-            r->failed = 1;
-        free(value);
-    }
-    return NULL;
-}
-
-static void writes_and_erases_that_share_directories_do_not_disturb_each_other(void **state)
-{
-    struct racer racers[8];
-    run_racers(engine_of(state), race_in_shared_directories, racers, array_len(racers));
-}
-
-/* Even racers own keys "s/N", the directories of which are the values "s" and "s/N" of odd ones. */
-static void *race_value_against_directory(void *arg)
-{
-    struct racer *r = arg;
-    char key[64];
-    snprintf(key, sizeof key, r->number % 2 ? "s/%u" : "s/%u/deep/er", r->number / 2);
-    for (int i = 0; i < 100 && !r->failed; i++) {
-        char value[32];
-        snprintf(value, sizeof value, "%u.%d", r->number, i);
-        r->failed = put(r->engine, key, value) != 0;
-        char *got = engine_get(r->engine, key, strlen(key));
-        r->failed |= !got || strcmp(got, value) != 0;
-        free(got);
-        if (i % 3 == 0)
-            r->failed |= erase(r->engine, key) != 0;
-    }
-    return NULL;
-}
-
-static void a_key_and_keys_below_it_come_and_go_without_conflict(void **state)
-{
-    struct racer racers[8];
-    run_racers(engine_of(state), race_value_against_directory, racers, array_len(racers));
-}
-
-static atomic_bool reading;
-
-static void *read_always(void *arg)
-{
-    struct racer *r = arg;
-    while (atomic_load(&reading) && !r->failed) {
-        char *value = engine_get(r->engine, "a", 1);
-        r->failed = !value || strcmp(value, "value of a") != 0;
-        free(value);
-    }
-    return NULL;
-}
-
-static void a_reader_never_misses_a_value_that_becomes_a_directory(void **state)
-{
-    struct engine *e = engine_of(state);
-    struct racer racer = {.engine = e};
-    pthread_t thread;
-    assert_int_equal(put(e, "a", "value of a"), 0);
-    atomic_store(&reading, true);
-    assert_int_equal(pthread_create(&thread, NULL, read_always, &racer), 0);
-    for (int i = 0; i < 100; i++) {
-        assert_int_equal(put(e, "a/b", "x"), 0);
-        assert_int_equal(put(e, "a", "value of a"), 0);
-        assert_int_equal(erase(e, "a/b"), 0);
-        assert_int_equal(put(e, "a", "value of a"), 0);
-    }
-    atomic_store(&reading, false);
-    pthread_join(thread, NULL);
-    assert_int_equal(racer.failed, 0);
-}
-
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
 #define CASES(setup)                                                                        \
     CASE(setup, a_value_is_read_back_with_all_that_was_kept),                               \
         CASE(setup, points_are_kept_for_whoever_asks_for_them),                             \
@@ -654,19 +412,13 @@ static void a_reader_never_misses_a_value_that_becomes_a_directory(void **state)
         CASE(setup, clearing_removes_every_value_there_was_but_none_that_is_being_written), \
         CASE(setup, a_guard_decides_on_a_change_from_the_value_as_it_is),                   \
         CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                       \
-        CASE(setup, scanning_all_places_meets_each_key_once),                               \
-        CASE(setup, of_racing_guarded_writes_exactly_one_wins),                             \
-        CASE(setup, writes_and_erases_that_share_directories_do_not_disturb_each_other),    \
-        CASE(setup, a_key_and_keys_below_it_come_and_go_without_conflict),                  \
-        CASE(setup, a_reader_never_misses_a_value_that_becomes_a_directory)
+        CASE(setup, scanning_all_places_meets_each_key_once)
 
-#define LAYOUT_CASES(setup)                                                              \
-    CASE(setup, clearing_removes_every_value_there_was_but_none_that_is_being_written),  \
-        CASE(setup, a_missing_key_is_not_found),                                         \
-        CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                    \
-        CASE(setup, scanning_all_places_meets_each_key_once),                            \
-        CASE(setup, writes_and_erases_that_share_directories_do_not_disturb_each_other), \
-        CASE(setup, a_key_and_keys_below_it_come_and_go_without_conflict)
+#define LAYOUT_CASES(setup)                                                             \
+    CASE(setup, clearing_removes_every_value_there_was_but_none_that_is_being_written), \
+        CASE(setup, a_missing_key_is_not_found),                                        \
+        CASE(setup, awkward_keys_are_distinct_values_in_both_orders),                   \
+        CASE(setup, scanning_all_places_meets_each_key_once)
 
 int main(void)
 {

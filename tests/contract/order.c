@@ -302,28 +302,6 @@ static void a_walk_of_many_pages_meets_every_key_once(void **state)
     diskv_iter_close(iter);
 }
 
-struct churn {
-    diskv *store;
-    atomic_bool stop;
-    atomic_uint rounds;
-    int rc;
-};
-
-/* Writes and erases keys between those that stay. */
-static void *churn_main(void *arg)
-{
-    struct churn *c = arg;
-    for (unsigned i = 0; !c->rc && !atomic_load(&c->stop); i = (i + 7) % 100) {
-        char key[16];
-        snprintf(key, sizeof key, "k%02ux", i);
-        c->rc = store_put(c->store, key, "v");
-        if (!c->rc)
-            c->rc = store_erase(c->store, key);
-        atomic_fetch_add(&c->rounds, 1);
-    }
-    return NULL;
-}
-
 /* Lists page by page; the number of keys met that stay, in order and each once. */
 static size_t met_of_those_that_stay(diskv *store)
 {
@@ -349,7 +327,7 @@ static size_t met_of_those_that_stay(diskv *store)
 static void every_key_that_stays_is_met_while_others_come_and_go(void **state)
 {
     struct fixture *f = *state;
-    struct churn churn = {.store = f->store};
+    struct churn churn = {.store = f->store, .keys = 100, .digits = 2};
     pthread_t thread;
     for (unsigned i = 0; i < 100; i++) {
         char key[16];

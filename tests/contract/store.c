@@ -1,13 +1,9 @@
 /* What a program gets from the library without a callback: the same cases over each engine. */
-#include "diskv.h"
+#include "store_helpers.h"
 #include "tempdir.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-
-#include <cmocka.h>
 
 #define KEYS     2500              /* more than two pages of the iterator's */
 #define LARGE    (3 * 1024 * 1024) /* many buffers of a writer's */
@@ -57,31 +53,6 @@ static diskv *store_of(void **state)
     return ((struct fixture *)*state)->store;
 }
 
-static int put(diskv *store, const char *key, const char *value)
-{
-    return diskv_put(store, key, strlen(key), value, strlen(value), NULL);
-}
-
-static int erase(diskv *store, const char *key)
-{
-    return diskv_erase_wait(store, key, strlen(key), NULL, NULL);
-}
-
-static int has(diskv *store, const char *key)
-{
-    return diskv_has(store, key, strlen(key));
-}
-
-static void assert_value(diskv *store, const char *key, const char *expected)
-{
-    void *data;
-    size_t size;
-    assert_int_equal(diskv_get(store, key, strlen(key), &data, &size), 0);
-    assert_int_equal(size, strlen(expected));
-    assert_string_equal(data, expected);
-    free(data);
-}
-
 /* Bytes that differ from place to place; for free(). */
 static char *large_value(void)
 {
@@ -102,7 +73,7 @@ static void put_keys(diskv *store, const char *prefix, size_t count)
     for (size_t i = 0; i < count; i++) {
         char key[16];
         key_name(key, prefix, i);
-        assert_int_equal(put(store, key, "v"), 0);
+        assert_int_equal(store_put(store, key, "v"), 0);
     }
 }
 
@@ -111,9 +82,9 @@ static void put_keys(diskv *store, const char *prefix, size_t count)
 static void a_value_is_read_back(void **state)
 {
     diskv *store = store_of(state);
-    assert_int_equal(put(store, "a/b", "hello"), 0);
+    assert_int_equal(store_put(store, "a/b", "hello"), 0);
     assert_value(store, "a/b", "hello");
-    assert_int_equal(put(store, "a/b", "bye"), 0);
+    assert_int_equal(store_put(store, "a/b", "bye"), 0);
     assert_value(store, "a/b", "bye");
 }
 
@@ -134,7 +105,7 @@ static void an_empty_value_is_a_value(void **state)
     diskv *store = store_of(state);
     assert_int_equal(diskv_put(store, "empty", 5, NULL, 0, NULL), 0);
     assert_value(store, "empty", "");
-    assert_int_equal(has(store, "empty"), 1);
+    assert_int_equal(store_has(store, "empty"), 1);
 }
 
 static void a_value_of_many_buffers_is_read_back(void **state)
@@ -154,7 +125,7 @@ static void a_value_of_many_buffers_is_read_back(void **state)
 static void a_value_over_the_limit_is_refused_and_changes_nothing(void **state)
 {
     diskv *store = store_of(state);
-    assert_int_equal(put(store, "k", "old"), 0);
+    assert_int_equal(store_put(store, "k", "old"), 0);
     char *value = calloc(1, LARGE + 1);
     assert_int_equal(diskv_put(store, "k", 1, value, LARGE + 1, NULL), DISKV_ETOOLARGE);
     free(value);
@@ -172,8 +143,8 @@ static void a_missing_key_is_not_found(void **state)
     assert_int_equal(diskv_stat(store, "none", 4, &info), DISKV_ENOTFOUND);
     assert_int_equal(diskv_reader_open_wait(store, "none", 4, DISKV_READ_CACHED, &reader),
                      DISKV_ENOTFOUND);
-    assert_int_equal(erase(store, "none"), DISKV_ENOTFOUND);
-    assert_int_equal(has(store, "none"), 0);
+    assert_int_equal(store_erase(store, "none"), DISKV_ENOTFOUND);
+    assert_int_equal(store_has(store, "none"), 0);
 }
 
 static void what_is_no_key_is_refused_by_every_call(void **state)
@@ -184,24 +155,24 @@ static void what_is_no_key_is_refused_by_every_call(void **state)
     size_t size;
     struct diskv_info info;
     diskv_reader *reader;
-    assert_int_equal(put(store, "", "v"), DISKV_EKEY);
-    assert_int_equal(put(store, not_utf8, "v"), DISKV_EKEY);
+    assert_int_equal(store_put(store, "", "v"), DISKV_EKEY);
+    assert_int_equal(store_put(store, not_utf8, "v"), DISKV_EKEY);
     assert_int_equal(diskv_get(store, not_utf8, 1, &data, &size), DISKV_EKEY);
     assert_int_equal(diskv_stat(store, not_utf8, 1, &info), DISKV_EKEY);
     assert_int_equal(diskv_reader_open_wait(store, not_utf8, 1, DISKV_READ_CACHED, &reader),
                      DISKV_EKEY);
-    assert_int_equal(erase(store, not_utf8), DISKV_EKEY);
-    assert_int_equal(has(store, not_utf8), DISKV_EKEY);
+    assert_int_equal(store_erase(store, not_utf8), DISKV_EKEY);
+    assert_int_equal(store_has(store, not_utf8), DISKV_EKEY);
 }
 
 static void an_erased_key_is_gone_until_it_is_written_again(void **state)
 {
     diskv *store = store_of(state);
-    assert_int_equal(put(store, "k", "one"), 0);
-    assert_int_equal(erase(store, "k"), 0);
-    assert_int_equal(has(store, "k"), 0);
-    assert_int_equal(erase(store, "k"), DISKV_ENOTFOUND);
-    assert_int_equal(put(store, "k", "two"), 0);
+    assert_int_equal(store_put(store, "k", "one"), 0);
+    assert_int_equal(store_erase(store, "k"), 0);
+    assert_int_equal(store_has(store, "k"), 0);
+    assert_int_equal(store_erase(store, "k"), DISKV_ENOTFOUND);
+    assert_int_equal(store_put(store, "k", "two"), 0);
     assert_value(store, "k", "two");
 }
 
@@ -262,12 +233,12 @@ static void a_reader_keeps_the_value_that_it_opened(void **state)
     diskv *store = store_of(state);
     diskv_reader *reader;
     char data[8];
-    assert_int_equal(put(store, "k", "one"), 0);
+    assert_int_equal(store_put(store, "k", "one"), 0);
     assert_int_equal(diskv_reader_open_wait(store, "k", 1, DISKV_READ_CACHED, &reader), 0);
-    assert_int_equal(put(store, "k", "other"), 0);
+    assert_int_equal(store_put(store, "k", "other"), 0);
     assert_int_equal(diskv_reader_read_wait(reader, data, sizeof data, 0), 3);
     assert_memory_equal(data, "one", 3);
-    assert_int_equal(erase(store, "k"), 0);
+    assert_int_equal(store_erase(store, "k"), 0);
     assert_int_equal(diskv_reader_read_wait(reader, data, sizeof data, 1), 2);
     assert_memory_equal(data, "ne", 2);
     diskv_reader_close(reader);
@@ -278,7 +249,7 @@ static void a_writer_that_is_not_committed_changes_nothing(void **state)
     diskv *store = store_of(state);
     diskv_writer *writer;
     char *value = large_value();
-    assert_int_equal(put(store, "k", "old"), 0);
+    assert_int_equal(store_put(store, "k", "old"), 0);
     assert_int_equal(diskv_writer_open(store, "k", 1, NULL, &writer), 0);
     assert_int_equal(diskv_writer_append_wait(writer, value, LARGE), 0);
     diskv_writer_close(writer);
@@ -312,7 +283,7 @@ static void a_guard_sees_the_value_that_would_be_replaced_or_erased(void **state
 {
     diskv *store = store_of(state);
     struct diskv_info old, new;
-    assert_int_equal(put(store, "k", "one"), 0);
+    assert_int_equal(store_put(store, "k", "one"), 0);
     assert_int_equal(diskv_stat(store, "k", 1, &old), 0);
     const struct diskv_write_options options = {.guard = if_tag, .guard_ctx = old.etag};
     assert_int_equal(diskv_put(store, "k", 1, "two", 3, &options), 0);
@@ -321,13 +292,13 @@ static void a_guard_sees_the_value_that_would_be_replaced_or_erased(void **state
     assert_value(store, "k", "two");
     assert_int_equal(diskv_stat(store, "k", 1, &new), 0);
     assert_int_equal(diskv_erase_wait(store, "k", 1, if_tag, new.etag), 0);
-    assert_int_equal(has(store, "k"), 0);
+    assert_int_equal(store_has(store, "k"), 0);
 }
 
 /* --- Walks --- */
 
 /* Walks to the end: the keys must be `prefix`0000 and so on, `count` of them. */
-static void assert_walk(diskv *store, const char *walked, const char *prefix, size_t count)
+static void assert_numbered_walk(diskv *store, const char *walked, const char *prefix, size_t count)
 {
     diskv_iter *iter;
     const struct diskv_item *item;
@@ -353,7 +324,7 @@ static void a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere(void **s
     diskv_iter *iter;
     const struct diskv_item *item;
     put_keys(store, "k", KEYS);
-    assert_walk(store, "", "k", KEYS);
+    assert_numbered_walk(store, "", "k", KEYS);
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         assert_int_equal(diskv_iter_open(store, "", 0, &iter), 0);
         for (size_t k = 0; k < stops[i]; k++)
@@ -368,14 +339,14 @@ static void a_walk_with_a_prefix_meets_only_keys_that_begin_so(void **state)
     put_keys(store, "a/", 3);
     put_keys(store, "b/", KEYS);
     put_keys(store, "b0", 3);
-    assert_walk(store, "b/", "b/", KEYS);
-    assert_walk(store, "a/", "a/", 3);
-    assert_walk(store, "b1", "", 0);
+    assert_numbered_walk(store, "b/", "b/", KEYS);
+    assert_numbered_walk(store, "a/", "a/", 3);
+    assert_numbered_walk(store, "b1", "", 0);
 }
 
 static void a_walk_over_an_empty_store_ends_at_once(void **state)
 {
-    assert_walk(store_of(state), "", "", 0);
+    assert_numbered_walk(store_of(state), "", "", 0);
 }
 
 static void a_prefix_that_is_longer_than_a_key_is_refused(void **state)
@@ -398,29 +369,7 @@ static void a_walker_may_erase_what_it_meets(void **state)
         assert_int_equal(diskv_erase_wait(store, item->name, item->len, NULL, NULL), 0);
     diskv_iter_close(iter);
     assert_int_equal(met, KEYS);
-    assert_walk(store, "", "", 0);
-}
-
-struct churn {
-    diskv *store;
-    atomic_bool stop;
-    atomic_uint rounds;
-    int rc;
-};
-
-/* Writes and erases keys between and behind those that stay. */
-static void *churn_main(void *arg)
-{
-    struct churn *c = arg;
-    for (size_t i = 0; !c->rc && !atomic_load(&c->stop); i = (i + 7) % KEYS) {
-        char key[16];
-        snprintf(key, sizeof key, "k%04zux", i);
-        c->rc = put(c->store, key, "v");
-        if (!c->rc)
-            c->rc = erase(c->store, key);
-        atomic_fetch_add(&c->rounds, 1);
-    }
-    return NULL;
+    assert_numbered_walk(store, "", "", 0);
 }
 
 /* Walks once; the number of keys met that stay, in order and each once. */
@@ -443,7 +392,7 @@ static size_t walk_of_those_that_stay(diskv *store)
 
 static void a_walk_meets_every_key_that_stays_while_others_come_and_go(void **state)
 {
-    struct churn churn = {.store = store_of(state)};
+    struct churn churn = {.store = store_of(state), .keys = KEYS, .digits = 4};
     pthread_t thread;
     put_keys(churn.store, "k", KEYS);
     assert_int_equal(pthread_create(&thread, NULL, churn_main, &churn), 0);
@@ -492,7 +441,7 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
     struct adder adders[ADDERS];
     pthread_t threads[ADDERS];
     char expected[16];
-    assert_int_equal(put(store, "n", "0"), 0);
+    assert_int_equal(store_put(store, "n", "0"), 0);
     for (size_t i = 0; i < ADDERS; i++) {
         adders[i] = (struct adder){.store = store};
         assert_int_equal(pthread_create(&threads[i], NULL, adder_main, &adders[i]), 0);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,31 @@ static inline void assert_nothing_left_in_tmp(const char *store_dir)
     char path[STORE_PATH_SIZE];
     path_join(path, store_dir, ".diskv/tmp");
     assert_int_equal(dir_count(path, NULL), 0);
+}
+
+/* Writes and erases keys between the `keys` that stay, which are a `k` and so many digits. */
+struct churn {
+    diskv *store;
+    size_t keys;
+    int digits;
+    atomic_bool stop;
+    atomic_uint rounds;
+    int rc;
+};
+
+/* For a thread of its own, until `stop`; `rc` is the first error. */
+static inline void *churn_main(void *arg)
+{
+    struct churn *c = arg;
+    for (size_t i = 0; !c->rc && !atomic_load(&c->stop); i = (i + 7) % c->keys) {
+        char key[32];
+        snprintf(key, sizeof key, "k%0*zux", c->digits, i);
+        c->rc = store_put(c->store, key, "v");
+        if (!c->rc)
+            c->rc = store_erase(c->store, key);
+        atomic_fetch_add(&c->rounds, 1);
+    }
+    return NULL;
 }
 
 #endif
