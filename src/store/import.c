@@ -2,11 +2,12 @@
 #include "writer.h"
 
 #include "error.h"
+#include "source.h"
+#include "sys.h"
 #include "util.h"
 #include "wait.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,14 +37,19 @@ static int content_fill(diskv_writer *w, const char *path, bool move, uint64_t s
 /* Reads the file through, for it is to be compressed. */
 static int content_copy(diskv_writer *w, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    int fd = source_open(path, &st);
     if (fd < 0)
-        return error_from_errno(errno);
+        return fd;
     char *piece = malloc(PIECE);
     int rc = piece ? 0 : DISKV_ENOMEM;
-    for (ssize_t n = 1; !rc && n;) {
-        n = read(fd, piece, PIECE);
-        rc = n < 0 ? error_from_errno(errno) : diskv_writer_append_wait(w, piece, (size_t)n);
+    uint64_t at = 0;
+    for (int64_t n = 1; !rc && n; at += (uint64_t)n) {
+        n = sys_pread(fd, piece, PIECE, at);
+        if (n < 0)
+            rc = error_from_errno((int)-n);
+        else
+            rc = diskv_writer_append_wait(w, piece, (size_t)n);
     }
     free(piece);
     close(fd);
