@@ -331,9 +331,14 @@ void diskv_reader_close(diskv_reader *reader);
 
 /* --- Writing --- */
 
-/* Begins a value. Touches no file yet. The writer is the caller's, for diskv_writer_close. */
+/* Begins a value. Touches no file yet. The writer is the caller's, for diskv_writer_close. `key` is
+ * copied; NULL where it is not known yet: diskv_writer_name must come before the commit, and
+ * nothing is probed. */
 int diskv_writer_open(diskv *store, const char *key, size_t len,
                       const struct diskv_write_options *options, diskv_writer **out);
+
+/* Says what key the commit is for, in place of any said before. Copied. EKEY. */
+int diskv_writer_name(diskv_writer *writer, const char *key, size_t len);
 
 /* Copies as much of `data` as the writer's buffer takes and returns how much that was; less than
  * `len` means: flush, then go on. ETOOLARGE past max_value_bytes. Never waits. */
@@ -345,6 +350,15 @@ void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
 /* Appends all of `data`, flushing as often as that takes. After an error the writer can only be
  * closed. In Go: WriteStream, with diskv_writer_commit_wait at its end. */
 int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len);
+
+/* Makes the content of `reader`, which stays the caller's, what the writer is to commit: the
+ * value's file as it is, with its checksum, however it is compressed; its blocks are shared where
+ * the file system can, else copied. Nothing may be appended, before or after; type and fields are
+ * the writer's own. ESTALE when another program changed the file meanwhile. */
+void diskv_writer_copy(diskv_writer *writer, diskv_reader *reader, diskv_done *done, void *ctx);
+
+/* diskv_writer_copy, waiting. */
+int diskv_writer_copy_wait(diskv_writer *writer, diskv_reader *reader);
 
 /* Makes what was appended the key's value, atomically. Whatever the outcome the writer can only be
  * closed afterwards. EPRECONDITION (or what the guard said) and every other error leave the old
@@ -370,6 +384,31 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
 /* diskv_erase, waiting. In Go: Erase. */
 int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *guard,
                      void *guard_ctx);
+
+/* A value that gets another key. */
+struct diskv_move {
+    const char *from;
+    size_t from_len;
+    const char *to; /* another key; its value is replaced */
+    size_t to_len;
+    diskv_guard *from_guard; /* or NULL; not asked where there is no value */
+    void *from_guard_ctx;
+    diskv_guard *to_guard; /* or NULL */
+    void *to_guard_ctx;
+    const struct diskv_write_options *metadata; /* whose type and fields replace the value's own,
+                                                 * the rest is not looked at; NULL keeps them */
+    enum diskv_sync sync;
+    struct diskv_info info; /* out: of the value as it is now */
+    bool created;           /* out: `to` had no value */
+};
+
+/* Moves a value in one step: nobody sees it under both keys or under none. Where its metadata are
+ * replaced too, a crash may leave it where it was with those. `move` must live until `done`.
+ * ENOTFOUND; EINVAL where both keys are the same; errors as diskv_writer_commit. */
+void diskv_move(diskv *store, struct diskv_move *move, diskv_done *done, void *ctx);
+
+/* diskv_move, waiting. */
+int diskv_move_wait(diskv *store, struct diskv_move *move);
 
 /* --- What is kept beside a value --- */
 

@@ -7,53 +7,75 @@
 #include <limits.h>
 #include <unistd.h>
 
-enum kind { KIND_LISTEN, KIND_LAYOUT, KIND_SYNC, KIND_COMPRESS, KIND_UNSIGNED, KIND_U64 };
+enum kind {
+    KIND_LIST, /* may be repeated; in the environment separated by one of `separators` */
+    KIND_TEXT,
+    KIND_LAYOUT,
+    KIND_SYNC,
+    KIND_COMPRESS,
+    KIND_UNSIGNED,
+    KIND_U64
+};
 
 /* One option. Numbers lie at `offset` in struct serve_options. */
 struct option {
     const char *name;
     const char *value;    /* what `--help` calls it */
-    const char *fallback; /* as it would be typed */
+    const char *fallback; /* as it would be typed; NULL for none */
     const char *help;
     enum kind kind;
     size_t offset;
     uint64_t min, max;
+    const char *separators;
 };
 
 #define FIELD(member) offsetof(struct serve_options, member)
 
 static const struct option options_table[] = {
     {"listen", "ADDRESS", "127.0.0.1:8080",
-     "HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 picks a free one; may be repeated", KIND_LISTEN,
-     0, 0, 0},
+     "HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 picks a free one; may be repeated", KIND_LIST,
+     FIELD(listen), 0, 0, ","},
     {"layout", "path|flat|split:N", "path",
      "where files lie: keys split at each /, all in DIR, or in a directory per N (1 to 16) "
      "characters",
-     KIND_LAYOUT, 0, 0, 0},
+     KIND_LAYOUT, 0, 0, 0, NULL},
     {"sync", "always|none", "always",
-     "whether a change is on stable storage before it is acknowledged", KIND_SYNC, 0, 0, 0},
+     "whether a change is on stable storage before it is acknowledged", KIND_SYNC, 0, 0, 0, NULL},
     {"compress", "none|gzip|zlib", "none",
      "how values are compressed in their files; with a level from 0 to 9 as gzip:9", KIND_COMPRESS,
-     0, 0, 0},
+     0, 0, 0, NULL},
     {"cache-bytes", "BYTES", "67108864", "memory for values that are read often; 0 for none",
-     KIND_U64, FIELD(store.cache_bytes), 0, INT64_MAX},
+     KIND_U64, FIELD(store.cache_bytes), 0, INT64_MAX, NULL},
+    {"cors-origin", "ORIGIN", NULL,
+     "pages of this web origin, as https://app.example, or of all (*) may use the store; may be "
+     "repeated",
+     KIND_LIST, FIELD(cors_origins), 0, 0, ","},
+    {"cache-control", "PATTERN=VALUE", NULL,
+     "the Cache-Control of values that bring none, for keys that match the shell pattern (* "
+     "matches / too); the first that matches counts; may be repeated, in the environment with ;",
+     KIND_LIST, FIELD(cache_control), 0, 0, ";"},
+    {"site", "PREFIX", NULL, "serve the keys that begin so as a web site at /", KIND_TEXT,
+     FIELD(http.site), 0, 0, NULL},
+    {"site-fallback", "PATH", NULL,
+     "behind that prefix: what a page that is missing gets, as index.html", KIND_TEXT,
+     FIELD(http.site_fallback), 0, 0, NULL},
     {"threads", "N", "0", "event loops; 0 for one per processor", KIND_UNSIGNED,
-     FIELD(http.threads), 0, 256},
+     FIELD(http.threads), 0, 256, NULL},
     {"workers", "N", "8", "threads for what waits for the disk", KIND_UNSIGNED,
-     FIELD(store.workers), 1, 1024},
+     FIELD(store.workers), 1, 1024, NULL},
     {"max-connections", "N", "1024", "further connections are answered 503", KIND_UNSIGNED,
-     FIELD(http.max_connections), 1, 1000000},
+     FIELD(http.max_connections), 1, 1000000, NULL},
     {"max-value-bytes", "BYTES", "0", "a longer value is answered 413; 0 for no limit", KIND_U64,
-     FIELD(http.max_value_bytes), 0, INT64_MAX},
+     FIELD(http.max_value_bytes), 0, INT64_MAX, NULL},
     {"idle-seconds", "N", "60", "a connection without a request is closed after so long",
-     KIND_UNSIGNED, FIELD(http.idle_seconds), 1, 86400},
+     KIND_UNSIGNED, FIELD(http.idle_seconds), 1, 86400, NULL},
     {"request-seconds", "N", "60",
      "a request may take so long, plus the time its bytes need at --min-rate", KIND_UNSIGNED,
-     FIELD(http.request_seconds), 1, 86400},
+     FIELD(http.request_seconds), 1, 86400, NULL},
     {"min-rate", "BYTES", "1024", "bytes per second that a client must keep up with", KIND_U64,
-     FIELD(http.min_rate), 1, INT64_MAX},
+     FIELD(http.min_rate), 1, INT64_MAX, NULL},
     {"drain-seconds", "N", "10", "how long SIGTERM waits for requests in flight", KIND_UNSIGNED,
-     FIELD(drain_seconds), 0, 86400},
+     FIELD(drain_seconds), 0, 86400, NULL},
 };
 
 #define OPTION_COUNT array_len(options_table)
@@ -75,7 +97,7 @@ void serve_options_help(void)
         char env[64];
         env_name(o, env);
         printf("  --%s %s\n      %s\n      default %s; %s\n", o->name, o->value, o->help,
-               o->fallback, env);
+               o->fallback ? o->fallback : "none", env);
     }
     printf("  --help\n      this text\n");
 }
@@ -86,23 +108,28 @@ static bool complain(const char *given_as, const char *what)
     return false;
 }
 
-static bool listen_add(struct serve_options *options, const char *value, const char *given_as)
+static struct option_list *list_of(struct serve_options *options, const struct option *o)
 {
-    if (options->http.listen_count == LISTEN_MAX)
+    return (struct option_list *)(void *)((char *)options + o->offset);
+}
+
+static bool list_add(struct option_list *list, const char *value, const char *given_as)
+{
+    if (list->count == LIST_MAX)
         return complain(given_as, "is given too often");
-    options->listen[options->http.listen_count++] = value;
+    list->items[list->count++] = value;
     return true;
 }
 
-/* The environment's list of addresses is separated by commas. */
-static bool listen_add_env(struct serve_options *options, const char *value, const char *given_as)
+static bool list_add_env(struct option_list *list, const char *separators, const char *value,
+                         const char *given_as)
 {
-    options->listen_env = strdup(value);
-    if (!options->listen_env)
+    list->env = strdup(value);
+    if (!list->env)
         return complain(given_as, "could not be read: out of memory");
-    char *rest = options->listen_env;
-    for (char *one; (one = strsep(&rest, ","));)
-        if (!listen_add(options, one, given_as))
+    char *rest = list->env;
+    for (char *one; (one = strsep(&rest, separators));)
+        if (!list_add(list, one, given_as))
             return false;
     return true;
 }
@@ -132,8 +159,11 @@ static bool option_set(struct serve_options *options, const struct option *o, co
                        const char *given_as)
 {
     switch (o->kind) {
-    case KIND_LISTEN:
-        return listen_add(options, value, given_as);
+    case KIND_LIST:
+        return list_add(list_of(options, o), value, given_as);
+    case KIND_TEXT:
+        memcpy((char *)options + o->offset, &value, sizeof value);
+        return true;
     case KIND_LAYOUT:
         if (!diskv_layout_valid(value))
             return complain(given_as, "takes path, flat or split:1 to split:16");
@@ -207,23 +237,84 @@ static enum parsed arguments_parse(int argc, char **argv, struct serve_options *
     return PARSED_RUN;
 }
 
-/* Takes what the command line did not name from the environment, or the default. */
+/* Takes an option from the environment, where an empty text is none, or the default. */
+static bool rest_set_one(struct serve_options *options, const struct option *o)
+{
+    char env[64];
+    env_name(o, env);
+    const char *value = getenv(env);
+    bool listed = o->kind == KIND_LIST || o->kind == KIND_TEXT;
+    if (value && listed && !*value && !o->fallback)
+        return true;
+    if (value && o->kind == KIND_LIST)
+        return list_add_env(list_of(options, o), o->separators, value, env);
+    if (value)
+        return option_set(options, o, value, env);
+    return !o->fallback || option_set(options, o, o->fallback, env);
+}
+
+/* Takes what the command line did not name. */
 static bool rest_set(struct serve_options *options, const bool given[static OPTION_COUNT])
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option *o = &options_table[i];
-        char env[64];
-        env_name(o, env);
-        const char *value = getenv(env);
-        if (given[i])
-            continue;
-        bool set = value && o->kind == KIND_LISTEN ? listen_add_env(options, value, env)
-                   : value                         ? option_set(options, o, value, env)
-                                                   : option_set(options, o, o->fallback, env);
-        if (!set)
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (!given[i] && !rest_set_one(options, &options_table[i]))
             return false;
-    }
     return true;
+}
+
+/* An origin is a scheme, a host and perhaps a port (RFC 6454, section 6.2), in lower case as
+ * browsers send it. */
+static bool origin_valid(const char *origin)
+{
+    if (strcmp(origin, "*") == 0)
+        return true;
+    const char *host = strstr(origin, "://");
+    return host && host > origin && host[3] && !strpbrk(host + 3, "/?#@ ") &&
+           !strpbrk(origin, "ABCDEFGHIJKLMNOPQRSTUVWXYZ,");
+}
+
+static bool origins_check(struct serve_options *options)
+{
+    const struct option_list *list = &options->cors_origins;
+    for (size_t i = 0; i < list->count; i++)
+        if (!origin_valid(list->items[i]))
+            return complain(list->items[i], "is no origin: --cors-origin takes * or "
+                                            "scheme://host[:port] in lower case");
+    options->http.cors_origins = list->items;
+    options->http.cors_origin_count = list->count;
+    return true;
+}
+
+/* True for what may stand in a header field. */
+static bool printable(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            return false;
+    return *text;
+}
+
+static bool cache_rules_make(struct serve_options *options)
+{
+    const struct option_list *list = &options->cache_control;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (!equals || equals == list->items[i] || !printable(equals + 1))
+            return complain(list->items[i], "is no rule: --cache-control takes PATTERN=VALUE");
+        char *pattern = strndup(list->items[i], (size_t)(equals - list->items[i]));
+        if (!pattern)
+            return complain("--cache-control", "could not be read: out of memory");
+        options->cache_rules[i] = (struct http_cache_rule){pattern, equals + 1};
+        options->http.cache_rule_count++;
+    }
+    options->http.cache_rules = options->cache_rules;
+    return true;
+}
+
+static bool site_check(const struct serve_options *options)
+{
+    return options->http.site || !options->http.site_fallback ||
+           complain("--site-fallback", "needs --site");
 }
 
 enum parsed serve_options_parse(int argc, char **argv, struct serve_options *options)
@@ -237,18 +328,24 @@ enum parsed serve_options_parse(int argc, char **argv, struct serve_options *opt
         complain("serve", "needs a directory");
         return PARSED_ERROR;
     }
-    if (!rest_set(options, given))
+    if (!rest_set(options, given) || !origins_check(options) || !cache_rules_make(options) ||
+        !site_check(options))
         return PARSED_ERROR;
     if (options->http.threads == 0) {
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
         options->http.threads = processors > 0 ? (unsigned)processors : 1;
     }
     options->store.max_value_bytes = options->http.max_value_bytes;
-    options->http.listen = options->listen;
+    options->http.listen = options->listen.items;
+    options->http.listen_count = options->listen.count;
     return PARSED_RUN;
 }
 
 void serve_options_free(struct serve_options *options)
 {
-    free(options->listen_env);
+    for (size_t i = 0; i < options->http.cache_rule_count; i++)
+        free((char *)(uintptr_t)options->cache_rules[i].pattern);
+    free(options->cache_control.env);
+    free(options->cors_origins.env);
+    free(options->listen.env);
 }

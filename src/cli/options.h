@@ -5,15 +5,22 @@
 #include "diskv.h"
 #include "server.h"
 
-#define LISTEN_MAX 16
+#define LIST_MAX 64
+
+/* The values of an option that may be repeated. */
+struct option_list {
+    const char *items[LIST_MAX];
+    size_t count;
+    char *env; /* the copy of its variable that the items point into, or NULL */
+};
 
 struct serve_options {
     const char *dir;
     struct diskv_options store;
     struct http_options http;
     unsigned drain_seconds;
-    const char *listen[LISTEN_MAX];
-    char *listen_env; /* the copy of DISKV_LISTEN that `listen` points into, or NULL */
+    struct option_list listen, cors_origins, cache_control;
+    struct http_cache_rule cache_rules[LIST_MAX]; /* of `cache_control`; the patterns are copies */
 };
 
 enum parsed { PARSED_RUN, PARSED_HELP, PARSED_ERROR };

@@ -4,6 +4,7 @@
 
 #include "connection.h"
 #include "server.h"
+#include "workers.h"
 #include <microhttpd.h>
 #include <stdatomic.h>
 
@@ -15,6 +16,7 @@ struct http_server {
     struct MHD_Daemon **loops;
     size_t loop_count;
     struct acceptor *acceptor;
+    struct workers *bulk; /* for what may wait more than once: see request_work */
     struct connections connections;
     atomic_size_t requests;   /* in flight */
     atomic_size_t operations; /* of the store, with a suspended connection behind each */

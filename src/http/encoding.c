@@ -72,6 +72,21 @@ enum encoding_choice encoding_choose(const char *list)
     return identity != 0 ? ENCODING_IDENTITY : ENCODING_NONE;
 }
 
+bool encoding_names(const char *list, const char *name)
+{
+    if (list == NULL)
+        return false;
+    for (list += strspn(list, BLANK ","); *list != '\0'; list += strspn(list, BLANK ",")) {
+        const char *end = list + strcspn(list, ",");
+        size_t len = strcspn(list, BLANK ";,");
+
+        if (names(list, len, name))
+            return parse_weight(list + len, end) != 0;
+        list = end;
+    }
+    return false;
+}
+
 int encoding_gzip(struct buf *text)
 {
     z_stream z = {.next_in = (unsigned char *)text->data, .avail_in = (uInt)text->len};

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include <stdbool.h>
+#include <stddef.h>
 
 enum encoding_choice { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_NONE };
 
@@ -12,6 +13,10 @@ enum encoding_choice { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_NONE };
  * equals, the first mention of a coding counts, and members that are malformed do not. NONE where
  * it accepts neither form. */
 enum encoding_choice encoding_choose(const char *list);
+
+/* True where a list of names with weights has `name` itself and does not weigh it 0; NULL is no
+ * list. Other parameters of a name are ignored. */
+bool encoding_names(const char *list, const char *name);
 
 /* Replaces `text` by its gzip form; ENOMEM leaves it as it was. */
 int encoding_gzip(struct buf *text);

@@ -60,6 +60,16 @@ int header_joined(struct MHD_Connection *connection, const char *name, char **ou
     return g.rc;
 }
 
+bool header_accepts(struct MHD_Connection *connection, const char *type)
+{
+    char *accept;
+    bool accepts = header_joined(connection, MHD_HTTP_HEADER_ACCEPT, &accept) == 0 &&
+                   encoding_names(accept, type);
+
+    free(accept);
+    return accepts;
+}
+
 int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out)
 {
     char *accept;

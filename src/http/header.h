@@ -14,6 +14,10 @@ size_t header_lines(struct MHD_Connection *connection, const char *name, const c
  * ENOMEM. */
 int header_joined(struct MHD_Connection *connection, const char *name, char **out);
 
+/* True where the request's Accept names the media type itself, not by a `*`, and does not weigh it
+ * 0 (RFC 9110, section 12.5.1). Out of memory counts as no. */
+bool header_accepts(struct MHD_Connection *connection, const char *type);
+
 /* Which form the request's Accept-Encoding asks for; ENOMEM. */
 int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out);
 

@@ -1,4 +1,5 @@
 #include "key.h"
+#include "buf.h"
 #include "diskv.h"
 #include "util.h"
 
@@ -34,6 +35,21 @@ const char *key_decode(const char *raw, size_t len, char *out, size_t *out_len)
     if (memchr(out, '\0', *out_len) != NULL)
         return "the key has a NUL byte";
     return diskv_key_valid(out, *out_len) ? NULL : "the key is not valid UTF-8";
+}
+
+int key_print(struct buf *out, const char *key, size_t len)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-._~!$&'()*+,;=:@/";
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < len; i++) {
+        if (memchr(plain, key[i], sizeof(plain) - 1) != NULL)
+            rc = buf_add(out, &key[i], 1);
+        else
+            rc = buf_printf(out, "%%%02X", (unsigned char)key[i]);
+    }
+    return rc;
 }
 
 /* The raw value of the first parameter of that name, "" where it has none, NULL where it is

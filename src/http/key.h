@@ -10,6 +10,11 @@
  * wrong; without one it is a valid key. */
 const char *key_decode(const char *raw, size_t len, char *out, size_t *out_len);
 
+/* Appends the key as it stands in a URL's path: what RFC 3986 does not let stand in a segment is
+ * escaped, `/` is not. ENOMEM. */
+struct buf;
+int key_print(struct buf *out, const char *key, size_t len);
+
 /* True when `query` (NULL for none) has the parameter, with a value or without. */
 bool query_has(const char *query, const char *name);
 

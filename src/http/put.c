@@ -4,6 +4,7 @@
 #include "digest.h"
 #include "handlers.h"
 #include "header.h"
+#include "key.h"
 #include "metadata.h"
 #include "precondition.h"
 
@@ -130,22 +131,6 @@ static enum MHD_Result put_body(struct request *r, const char *data, size_t *len
     return MHD_YES;
 }
 
-/* The URL's path for a key: what RFC 3986 does not let stand in a segment is escaped. */
-static int print_location(struct buf *out, const char *key, size_t len)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-._~!$&'()*+,;=:@/";
-    int rc = buf_add_str(out, "/keys/");
-
-    for (size_t i = 0; rc == 0 && i < len; i++) {
-        if (memchr(plain, key[i], sizeof(plain) - 1) != NULL)
-            rc = buf_add(out, &key[i], 1);
-        else
-            rc = buf_printf(out, "%%%02X", (unsigned char)key[i]);
-    }
-    return rc;
-}
-
 static enum MHD_Result answer_stored(struct request *r, const struct put *p)
 {
     struct answer a = answer_empty();
@@ -154,7 +139,7 @@ static enum MHD_Result answer_stored(struct request *r, const struct put *p)
     answer_validators(&a, diskv_writer_info(p->writer), "");
     if (!diskv_writer_created(p->writer))
         return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
-    if (print_location(&location, r->key, r->key_len) == 0)
+    if (buf_add_str(&location, "/keys/") == 0 && key_print(&location, r->key, r->key_len) == 0)
         answer_header(&a, MHD_HTTP_HEADER_LOCATION, location.data);
     buf_free(&location);
     return answer_send(r, MHD_HTTP_CREATED, &a);

@@ -33,6 +33,24 @@ void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd)
     return r;
 }
 
+static bool state_new(struct request *r)
+{
+    if (r->handler->state_size == 0)
+        return true;
+    r->state = calloc(1, r->handler->state_size);
+    if (r->state == NULL)
+        request_refuse_rc(r, DISKV_ENOMEM);
+    return r->state != NULL;
+}
+
+static void state_free(struct request *r)
+{
+    if (r->state != NULL && r->handler->close != NULL)
+        r->handler->close(r);
+    free(r->state);
+    r->state = NULL;
+}
+
 void request_completed(void *cls, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code)
 {
@@ -43,9 +61,7 @@ void request_completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)code;
     if (r == NULL)
         return;
-    if (r->state != NULL && r->handler->close != NULL)
-        r->handler->close(r);
-    free(r->state);
+    state_free(r);
     if (r->connection != NULL)
         connection_end(r->connection);
     atomic_fetch_sub(&r->server->requests, 1);
@@ -65,6 +81,14 @@ bool request_wait(struct request *r)
     }
     connection_wait(r->connection);
     MHD_suspend_connection(r->mhd);
+    return true;
+}
+
+bool request_work(struct request *r, struct job *job)
+{
+    if (!request_wait(r))
+        return false;
+    workers_post(r->server->bulk, job);
     return true;
 }
 
@@ -137,6 +161,15 @@ enum MHD_Result request_fail_rc(struct request *r, int rc)
     return request_fail_problem(r, &problem);
 }
 
+enum MHD_Result request_hand_over(struct request *r, const struct handler *handler)
+{
+    state_free(r);
+    r->handler = handler;
+    if (state_new(r) && handler->begin != NULL)
+        handler->begin(r);
+    return r->refusal.status != 0 ? answer_problem(r, &r->refusal) : handler->end(r);
+}
+
 bool request_read_key(struct request *r)
 {
     size_t before = strlen("/keys/");
@@ -204,12 +237,7 @@ static enum MHD_Result begin(struct request *r, const char *url, const char *met
     r->path_len = strcspn(r->path, "?");
     r->query = r->path[r->path_len] == '?' ? r->path + r->path_len + 1 : NULL;
     r->handler = route_find(r, method);
-    if (r->handler != NULL && r->handler->state_size > 0) {
-        r->state = calloc(1, r->handler->state_size);
-        if (r->state == NULL)
-            request_refuse_rc(r, DISKV_ENOMEM);
-    }
-    if (r->refusal.status == 0 && r->handler->begin != NULL)
+    if (r->handler != NULL && state_new(r) && r->handler->begin != NULL)
         r->handler->begin(r);
     return r->refusal.status == 0 ? MHD_YES : refuse_early(r);
 }

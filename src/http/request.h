@@ -11,6 +11,7 @@
 #include "connection.h"
 #include "problem.h"
 #include "validate.h"
+#include "workers.h"
 
 struct request;
 
@@ -68,6 +69,15 @@ bool request_read_key(struct request *r);
  * being stopped: no operation may begin, and the connection is to be cut (MHD_NO). */
 bool request_wait(struct request *r);
 void request_done(void *ctx, int rc);
+
+/* Waits for `job`, which runs on one of a few threads that may use the calls of the store that wait
+ * and ends with request_done. It is to do a bounded amount of work, and never to wait for a client:
+ * more is left to another job. False as request_wait. */
+bool request_work(struct request *r, struct job *job);
+
+/* Lets another handler answer the request, whose body it does not see: to be returned from `end`.
+ * What `state` owned is freed; key, path and query stay. */
+enum MHD_Result request_hand_over(struct request *r, const struct handler *handler);
 
 /* Records that the request is refused; the answer goes out as soon as the client can read it. */
 void request_refuse(struct request *r, unsigned status, const char *detail);

@@ -6,7 +6,8 @@
 #include "loop.h"
 #include <unistd.h>
 
-#define STEP_US 5000 /* between two looks while stopping */
+#define STEP_US      5000 /* between two looks while stopping */
+#define BULK_THREADS 4
 
 static void close_listeners(struct http_server *server)
 {
@@ -75,6 +76,9 @@ int http_server_start(diskv *store, const struct http_options *options, struct h
     rc = open_listeners(server, options);
     if (rc != 0)
         goto free_listeners;
+    rc = workers_new(BULK_THREADS, &server->bulk);
+    if (rc != 0)
+        goto free_listeners;
     rc = start_loops(server, options->threads > 0 ? options->threads : 1);
     if (rc != 0)
         goto stop_loops;
@@ -86,6 +90,7 @@ int http_server_start(diskv *store, const struct http_options *options, struct h
 
 stop_loops:
     stop_loops(server);
+    workers_free(server->bulk);
 free_listeners:
     free_listeners(server);
     connections_destroy(&server->connections);
@@ -130,6 +135,7 @@ void http_server_free(struct http_server *server)
     while (atomic_load(&server->operations) > 0)
         usleep(STEP_US);
     stop_loops(server);
+    workers_free(server->bulk);
     free_listeners(server);
     connections_destroy(&server->connections);
     free(server);

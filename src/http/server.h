@@ -6,6 +6,12 @@
 
 struct http_server;
 
+/* The Cache-Control of values that bring none. */
+struct http_cache_rule {
+    const char *pattern; /* of the key, as fnmatch(3) has it; `*` matches `/` too */
+    const char *value;
+};
+
 struct http_options {
     const char *const *listen; /* "HOST:PORT", "[ADDRESS]:PORT", "unix:PATH"; port 0: a free one */
     size_t listen_count;
@@ -15,11 +21,18 @@ struct http_options {
     unsigned request_seconds; /* a request may take so long, and longer … */
     uint64_t min_rate;        /* … by one second for each so many bytes of body that moved */
     uint64_t max_value_bytes; /* a longer body is refused before it is read; 0 for no limit */
+
+    const char *const *cors_origins; /* web origins whose pages may read answers; "*" for all */
+    size_t cors_origin_count;
+    const struct http_cache_rule *cache_rules; /* the first that matches counts */
+    size_t cache_rule_count;
+    const char *site;          /* the prefix of the keys served as a web site at `/`; or NULL */
+    const char *site_fallback; /* behind that prefix: what a page that is missing gets; or NULL */
 };
 
 /* Listens and serves `store`, which must outlive the server. What fails is logged: EINVAL for an
  * address that cannot be parsed or resolved, EUNAVAILABLE for one that cannot be listened on,
- * ENOMEM. The options' strings are needed during the call only. */
+ * ENOMEM. What the options point to must outlive the server; the addresses need not. */
 int http_server_start(diskv *store, const struct http_options *options, struct http_server **out);
 
 /* The URL of a listener ("http://127.0.0.1:8080", "unix:/path"), with the port that was picked;
