@@ -201,6 +201,12 @@ struct diskv_options {
      * store makes one of its own; NULL for one in `.diskv`. In Go: TempDir. */
     const char *temp_dir;
 
+    /* Whether a thread watches the directories (inotify(7)), one watch each, so that listings follow
+     * what other programs do within a second. What cannot be watched is looked through as often;
+     * while that is not done, a listing waits for it. Without, listings take in what other programs
+     * did when the store is opened and at diskv_rescan; what they removed is left out at once. */
+    bool watch;
+
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */
@@ -478,7 +484,19 @@ int diskv_iter_next(diskv_iter *iter, const struct diskv_item **out);
 /* Ends the walk, wherever it is: in Go, closing the cancel channel. NULL is fine. Never waits. */
 void diskv_iter_close(diskv_iter *iter);
 
+/* Has every directory read, and the index brought in step with the files. */
+void diskv_rescan(diskv *store, diskv_done *done, void *ctx);
+
+/* diskv_rescan, waiting. */
+int diskv_rescan_wait(diskv *store);
+
 /* --- Numbers --- */
+
+enum diskv_watching {
+    DISKV_WATCHING_NOT,
+    DISKV_WATCHING_PARTLY, /* the rest is looked through every second or so */
+    DISKV_WATCHING,
+};
 
 struct diskv_stats {
     uint64_t keys;    /* in the index */
@@ -491,6 +509,8 @@ struct diskv_stats {
     uint64_t cache_bytes; /* memory the cache takes now */
     uint64_t cache_hits;
     uint64_t cache_misses;
+    enum diskv_watching watching; /* other programs' changes */
+    uint64_t watches;             /* directories that are */
 };
 
 void diskv_stats(diskv *store, struct diskv_stats *out);

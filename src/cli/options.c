@@ -14,7 +14,8 @@ enum kind {
     KIND_SYNC,
     KIND_COMPRESS,
     KIND_UNSIGNED,
-    KIND_U64
+    KIND_U64,
+    KIND_NO /* without a value: turns off; in the environment 1 for that, or 0 */
 };
 
 /* One option. Numbers lie at `offset` in struct serve_options. */
@@ -74,6 +75,10 @@ static const struct option options_table[] = {
      FIELD(http.request_seconds), 1, 86400, NULL},
     {"min-rate", "BYTES", "1024", "bytes per second that a client must keep up with", KIND_U64,
      FIELD(http.min_rate), 1, INT64_MAX, NULL},
+    {"no-watch", NULL, "0",
+     "do not watch the directories: listings follow what other programs do at SIGHUP, POST /rescan "
+     "and the next start",
+     KIND_NO, FIELD(store.watch), 0, 0, NULL},
     {"drain-seconds", "N", "10", "how long SIGTERM waits for requests in flight", KIND_UNSIGNED,
      FIELD(drain_seconds), 0, 86400, NULL},
 };
@@ -96,8 +101,8 @@ void serve_options_help(void)
         const struct option *o = &options_table[i];
         char env[64];
         env_name(o, env);
-        printf("  --%s %s\n      %s\n      default %s; %s\n", o->name, o->value, o->help,
-               o->fallback ? o->fallback : "none", env);
+        printf("  --%s%s%s\n      %s\n      default %s; %s\n", o->name, o->value ? " " : "",
+               o->value ? o->value : "", o->help, o->fallback ? o->fallback : "none", env);
     }
     printf("  --help\n      this text\n");
 }
@@ -179,6 +184,11 @@ static bool option_set(struct serve_options *options, const struct option *o, co
             return complain(given_as, "takes always or none");
         options->store.sync = *value == 'a' ? DISKV_SYNC_ALWAYS : DISKV_SYNC_NONE;
         return true;
+    case KIND_NO:
+        if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+            return complain(given_as, "takes 1, or 0 for its opposite");
+        *((bool *)((char *)options + o->offset)) = *value == '0';
+        return true;
     default:
         return number_set(options, o, value, given_as);
     }
@@ -224,6 +234,8 @@ static enum parsed arguments_parse(int argc, char **argv, struct serve_options *
             complain(arg, "is not an option");
             return PARSED_ERROR;
         }
+        if (!value && o->kind == KIND_NO)
+            value = "1";
         if (!value && ++i < argc)
             value = argv[i];
         char given_as[64];

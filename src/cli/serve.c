@@ -37,10 +37,23 @@ static void *second_signal_main(void *arg)
     _exit(128 + sig);
 }
 
-static void stop_wait(sigset_t *stop_signals)
+static void rescan_done(void *ctx, int rc)
+{
+    (void)ctx;
+    if (rc)
+        log_error("cannot bring the index in step with the files: %s", diskv_strerror(rc));
+    else
+        log_info("every directory was read");
+}
+
+/* Waits for a signal to stop; SIGHUP asks for a rescan. */
+static void stop_wait(diskv *store, sigset_t *stop_signals)
 {
     int sig;
-    sigwait(stop_signals, &sig);
+    sigset_t signals = *stop_signals;
+    sigaddset(&signals, SIGHUP);
+    while (sigwait(&signals, &sig) == 0 && sig == SIGHUP)
+        diskv_rescan(store, rescan_done, NULL);
     pthread_t thread;
     if (pthread_create(&thread, NULL, second_signal_main, stop_signals) == 0)
         pthread_detach(thread);
@@ -61,7 +74,7 @@ static int serve_run(const struct serve_options *options, sigset_t *stop_signals
         return 1;
     }
     ready_print(server, options->dir);
-    stop_wait(stop_signals);
+    stop_wait(store, stop_signals);
     size_t cut = http_server_drain(server, options->drain_seconds);
     if (cut)
         log_warning("%zu requests were cut off after %u s", cut, options->drain_seconds);
@@ -84,7 +97,9 @@ int serve_command(int argc, char **argv)
         sigemptyset(&stop_signals);
         sigaddset(&stop_signals, SIGTERM);
         sigaddset(&stop_signals, SIGINT);
-        pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
+        sigset_t signals = stop_signals;
+        sigaddset(&signals, SIGHUP);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
         descriptors_raise();
         status = serve_run(&options, &stop_signals);

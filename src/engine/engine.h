@@ -148,6 +148,24 @@ struct engine_visitor {
     int (*place)(void *ctx, const char *name, size_t len); /* likewise */
 };
 
+/* What an engine that watches tells of, whoever made the change: hints, of which none is left out
+ * and some come late or twice. Called on any thread, perhaps within a call of the engine's; to be
+ * taken down, no more. */
+struct engine_watcher {
+    void *ctx;
+    void (*key)(void *ctx, const char *key, size_t len); /* it may have another value, or none */
+
+    /* The place may be another one, or none, or be new: it is to be scanned. Places in it that were
+     * watched are told of too. */
+    void (*place)(void *ctx, const char *name, size_t len);
+    void (*lost)(void *ctx); /* anything may have changed, and nothing is watched any more */
+};
+
+struct engine_watching {
+    uint64_t places;  /* that are watched */
+    uint64_t refused; /* how often one could not be: told of by nobody, so to be looked at again */
+};
+
 struct engine_ops {
     const char *name;
 
@@ -222,6 +240,20 @@ struct engine_ops {
      * `out` has the stamp from before the first was read. */
     int (*scan)(struct engine *engine, const char *place, const struct engine_visitor *visitor,
                 struct engine_place *out);
+
+    /* Writes what every key begins with that lies in a place or below it, to `key` (DISKV_KEY_MAX
+     * bytes); "" where no more is known. NULL where it never is. */
+    void (*prefix)(struct engine *engine, const char *place, char *key, size_t *len);
+
+    /* Watches each place from when it is next described or scanned, before that is done, so that
+     * nothing falls between. Once, before the first; `watcher` is copied. NULL where the engine
+     * cannot. EUNAVAILABLE, ENOMEM. */
+    int (*watch)(struct engine *engine, const struct engine_watcher *watcher);
+    void (*watching)(struct engine *engine, struct engine_watching *out);
+
+    /* Ends it, and calls the watcher no more. No call may be under way that describes or scans a
+     * place. */
+    void (*unwatch)(struct engine *engine);
 };
 
 /* In memory, gone with the process: for tests. */

@@ -42,6 +42,10 @@ static const struct engine_ops fs_ops = {
     .locate = fs_locate,
     .stamp = fs_stamp,
     .scan = fs_scan,
+    .prefix = fs_prefix,
+    .watch = fs_watch,
+    .watching = fs_watching,
+    .unwatch = fs_unwatch,
 };
 
 int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct engine **out)

@@ -28,6 +28,7 @@ struct fs {
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */
     atomic_ullong next_tmp;
+    struct fs_watch *watch; /* or NULL */
 };
 
 /* From this size on what is done to a whole value takes too long for the committer: a worker does
@@ -204,5 +205,16 @@ int fs_locate(struct engine *engine, const char *key, size_t len, char *place, s
 int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);
 int fs_scan(struct engine *engine, const char *place, const struct engine_visitor *visitor,
             struct engine_place *out);
+void fs_prefix(struct engine *engine, const char *place, char *key, size_t *len);
+
+/* --- fs_watch.c --- */
+
+int fs_watch(struct engine *engine, const struct engine_watcher *watcher);
+void fs_watching(struct engine *engine, struct engine_watching *out);
+void fs_unwatch(struct engine *engine);
+
+/* Watches the place that `fd` is open on, as far as that can be done. -ENOENT where it lies there
+ * no more. */
+int fs_watch_add(struct fs_watch *watch, const char *place, int fd);
 
 #endif

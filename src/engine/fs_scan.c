@@ -34,9 +34,13 @@ static int place_open(struct fs *fs, const char *place, struct engine_place *out
     if (!fs->layout->has_dir(fs->layout, place))
         return DISKV_ENOTFOUND;
     int fd = sys_open_beneath(fs->dir_fd, *place ? place : ".", O_RDONLY | O_DIRECTORY, 0);
+    int rc = fd < 0 ? fd : 0;
+    if (!rc && fs->watch)
+        rc = fs_watch_add(fs->watch, place, fd);
     struct timespec looked = fs_now();
     struct stat st;
-    int rc = fd < 0 ? fd : sys_stat(fd, "", &st);
+    if (!rc)
+        rc = sys_stat(fd, "", &st);
     if (rc < 0) {
         if (fd >= 0)
             close(fd);
@@ -64,6 +68,28 @@ int fs_locate(struct engine *engine, const char *key, size_t len, char *place, s
     const char *slash = strrchr(place, '/');
     *outer = slash ? (size_t)(slash - place) : 0;
     return 0;
+}
+
+/* In layout `path` the key that a directory's name stands for, if it is not cut, is what those of
+ * all that lies in it go on from. */
+void fs_prefix(struct engine *engine, const char *place, char *key, size_t *len)
+{
+    const struct layout *layout = engine_to_fs(engine)->layout;
+    char path[LAYOUT_PATH_SIZE], own[DISKV_KEY_MAX + 1];
+    bool known = layout->to_path == layout_path.to_path;
+    size_t path_len = known ? strlen(place) : 0;
+    *len = 0;
+    for (; path_len > 0 && path_len < sizeof path; path_len--) {
+        if (place[path_len] != '/' && place[path_len] != '\0')
+            continue;
+        memcpy(path, place, path_len);
+        path[path_len] = '\0';
+        if (layout->to_key(layout, path, own, len) == 0) {
+            memcpy(key, own, *len);
+            return;
+        }
+        *len = 0;
+    }
 }
 
 mode_t fs_entry_look(const char *place, int dir_fd, const struct dirent *e,

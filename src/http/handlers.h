@@ -10,6 +10,7 @@ extern const struct handler patch_handler; /* PATCH /keys/<key>?meta */
 extern const struct handler put_handler;   /* PUT /keys/<key> */
 extern const struct handler erase_handler; /* DELETE /keys/<key> */
 extern const struct handler list_handler;  /* GET, HEAD /keys */
+extern const struct handler rescan_handler; /* POST /rescan */
 extern const struct handler asset_handler; /* GET, HEAD / and the page's other files */
 
 /* In status.c. */

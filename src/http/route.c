@@ -5,7 +5,7 @@
 #include "key.h"
 #include "util.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"};
+static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "POST"};
 
 enum match {
     MATCH_WHOLE, /* the path and no other */
@@ -33,6 +33,7 @@ static const struct route {
     {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler},
     {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler},
     {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler},
+    {MATCH_WHOLE, "/rescan", NULL, METHOD_POST, &rescan_handler},
     {MATCH_ASSET, "", NULL, READ, &asset_handler},
     {MATCH_WHOLE, "*", NULL, 0, NULL}, /* OPTIONS for the server as a whole */
 };

@@ -18,6 +18,19 @@ static enum MHD_Result ready_end(struct request *r)
     return health_end(r);
 }
 
+static const char *watching_name(enum diskv_watching watching)
+{
+    switch (watching) {
+    case DISKV_WATCHING_NOT:
+        return "false";
+    case DISKV_WATCHING_PARTLY:
+        return "\"partly\"";
+    case DISKV_WATCHING:
+        break;
+    }
+    return "true";
+}
+
 static enum MHD_Result stats_end(struct request *r)
 {
     struct http_server *server = r->server;
@@ -27,16 +40,18 @@ static enum MHD_Result stats_end(struct request *r)
     int rc;
 
     diskv_stats(server->store, &s);
-    rc = buf_printf(
-        &text,
-        "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
-        ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
-        ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
-        ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64 ",\"cache_bytes\":%" PRIu64
-        ",\"cache_hits\":%" PRIu64 ",\"cache_misses\":%" PRIu64 "}\n",
-        (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
-        atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
-        s.bytes_read, s.bytes_written, s.cache_bytes, s.cache_hits, s.cache_misses);
+    rc =
+        buf_printf(&text,
+                   "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
+                   ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
+                   ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
+                   ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64
+                   ",\"cache_bytes\":%" PRIu64 ",\"cache_hits\":%" PRIu64
+                   ",\"cache_misses\":%" PRIu64 ",\"watching\":%s,\"watches\":%" PRIu64 "}\n",
+                   (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
+                   atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
+                   s.bytes_read, s.bytes_written, s.cache_bytes, s.cache_hits, s.cache_misses,
+                   watching_name(s.watching), s.watches);
     if (rc != 0)
         return request_fail_rc(r, rc);
     a = answer_buf(&text, "application/json");

@@ -83,10 +83,6 @@ int diskv_erase_all(diskv *store, bool foreign)
         return rc;
     if (store->cache)
         cache_clear(store->cache);
-    pthread_mutex_lock(&store->sync_lock);
-    int synced = index_sync(store, true);
-    if (synced)
-        atomic_store(&store->index_stale, true);
-    pthread_mutex_unlock(&store->sync_lock);
+    index_mend(store, STALE_ALL);
     return rc;
 }

@@ -164,30 +164,9 @@ static int page_fill(struct list *l, bool *more)
     return rc == DISKV_ENOTFOUND ? 0 : rc;
 }
 
-static void gone_drop(struct list *l)
-{
-    const char *key = l->gone.data;
-    const char *end = key ? key + l->gone.len : NULL;
-    for (; key != end; key += strlen(key) + 1)
-        if (index_check(l->store, key, strlen(key)))
-            return; /* met again by the next listing */
-}
-
-static int stale_sync(diskv *store)
-{
-    int rc = 0;
-    pthread_mutex_lock(&store->sync_lock);
-    if (atomic_exchange(&store->index_stale, false))
-        rc = index_sync(store, true);
-    if (rc)
-        atomic_store(&store->index_stale, true);
-    pthread_mutex_unlock(&store->sync_lock);
-    return rc ? DISKV_EUNAVAILABLE : 0;
-}
-
 static int page_make(struct list *l)
 {
-    int rc = stale_sync(l->store);
+    int rc = index_mend(l->store, STALE_NOT) ? DISKV_EUNAVAILABLE : 0;
     if (rc)
         return rc;
     l->page = calloc(1, sizeof *l->page);
@@ -199,7 +178,7 @@ static int page_make(struct list *l)
     bool more = false;
     rc = page_fill(l, &more);
     l->store->index->ops->cursor_close(l->cursor);
-    gone_drop(l);
+    index_check(l->store, l->gone.data, l->gone.len); /* else met again by the next listing */
     if (!rc)
         page_finish(l->page, more);
     return rc;

@@ -80,7 +80,9 @@ static int index_open(diskv *store, const char *dir, const struct diskv_options 
     int rc = options->index ? index_user_new(options->index, &store->index)
              : lasting      ? lmdb_open(dir, &store->index)
                        : index_memory_new(options->compare, options->compare_ctx, &store->index);
-    return rc ? rc : index_sync(store, !lasting);
+    if (!rc && options->watch && store->engine->ops->watch)
+        rc = live_open(store);
+    return rc ? rc : index_mend(store, lasting ? STALE_STAMPS : STALE_ALL);
 }
 
 static int parts_open(diskv *store, const char *dir, const struct diskv_options *options)
@@ -112,6 +114,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     if (!store)
         return DISKV_ENOMEM;
     pthread_mutex_init(&store->sync_lock, NULL);
+    pthread_mutex_init(&store->note_lock, NULL);
     store->lock_fd = -1;
     store->sync = options->sync != DISKV_SYNC_NONE;
     store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
@@ -131,6 +134,8 @@ void diskv_close(diskv *store)
     if (!store)
         return;
     workers_free(store->workers);
+    live_close(store->live);
+    store->live = NULL;
     if (store->engine)
         store->engine->ops->free(store->engine);
     if (store->index)
@@ -141,12 +146,16 @@ void diskv_close(diskv *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     pthread_mutex_destroy(&store->sync_lock);
+    pthread_mutex_destroy(&store->note_lock);
     free(store);
 }
 
 void diskv_stats(diskv *store, struct diskv_stats *out)
 {
     struct cache_stats cache = {0};
+    struct engine_watching watching = {0};
+    if (store->live)
+        store->engine->ops->watching(store->engine, &watching);
     if (store->cache)
         cache_stats(store->cache, &cache);
     *out = (struct diskv_stats){
@@ -160,5 +169,10 @@ void diskv_stats(diskv *store, struct diskv_stats *out)
         .cache_bytes = cache.bytes,
         .cache_hits = cache.hits,
         .cache_misses = cache.misses,
+        .watching = !store->live                       ? DISKV_WATCHING_NOT
+                    : atomic_load(&store->unwatched)   ? DISKV_WATCHING_PARTLY
+                    : atomic_load(&store->index_stale) ? DISKV_WATCHING_PARTLY
+                                                       : DISKV_WATCHING,
+        .watches = watching.places,
     };
 }

@@ -16,6 +16,15 @@
 
 #define CODECS_MAX 3 /* gzip, zlib and the user's */
 
+/* Keys share so many counts of the changes that were noted. */
+#define NOTED_SLOTS 1024
+
+/* How old a listing may be where some places are not watched. */
+#define MEND_MS 1000
+
+/* What the index may have missed: nothing; what changed the stamp of a place; anything. */
+enum stale { STALE_NOT, STALE_STAMPS, STALE_ALL };
+
 struct diskv {
     int lock_fd; /* held while the directory is ours; -1 in memory */
     struct workers *workers;
@@ -30,8 +39,14 @@ struct diskv {
     uint64_t max_value_bytes;
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
-    atomic_bool index_stale;   /* a change was not noted: rescan before the next listing */
+    atomic_int index_stale;    /* an enum stale */
+    atomic_bool unwatched;     /* some place is not watched: every MEND_MS all are looked at */
+    atomic_llong mended_ms;    /* when the last look at all began */
     atomic_ullong foreign;
+    struct live *live; /* NULL where nothing is watched */
+
+    pthread_mutex_t note_lock; /* of changes to the index that go by what a key has */
+    atomic_uint noted[NOTED_SLOTS];
 
     atomic_ullong writes, erases, reads, bytes_written, bytes_read;
 };
@@ -99,17 +114,48 @@ void decoding_read(struct decoding *decoding, void *buf, size_t len, uint64_t of
 /* The value's size; DISKV_SIZE_UNKNOWN, where it was that, until the end was read. */
 uint64_t decoding_size(const struct decoding *decoding);
 
-/* --- sync.c --- */
-
-/* Brings the index in step with the files. Without `all`, a directory whose stamp is as noted is
- * not read again. Waits for the disk. */
-int index_sync(diskv *store, bool all);
+/* --- note.c: what the index has of single keys --- */
 
 /* Notes that a key was written or erased, as `rc` says; in doubt, or where the index fails, it is
  * stale from then on. */
 void index_note(diskv *store, const char *key, size_t len, bool erased, int rc);
 
-/* Drops a key from the index if it has no value, and keeps it should one appear meanwhile. */
-int index_check(diskv *store, const char *key, size_t len);
+/* Brings what the index has of some keys in step with the files. `keys` is `size` bytes, each key
+ * with its NUL. What is noted meanwhile stands. Waits for the disk. */
+int index_check(diskv *store, const char *keys, size_t size);
+
+/* Makes the index at least this stale, until it is mended. */
+void index_doubt(diskv *store, enum stale stale);
+
+/* What is noted of a place: behind `foreign` its stamp from before it was read. */
+struct place_note {
+    uint64_t foreign;
+    uint8_t stamp[ENGINE_STAMP_MAX];
+};
+
+#define PLACE_NOTE_HEAD offsetof(struct place_note, stamp)
+
+/* --- sync.c: what the index has of places --- */
+
+/* Brings the index in step with the files, as far as it is stale, at least `stale` or some places
+ * are not watched and the last look is too long ago. Waits for the disk. */
+int index_mend(diskv *store, enum stale stale);
+
+/* Reads places, and those in them that are not known. `names` is `size` bytes, each with its NUL.
+ * Waits for the disk. */
+int index_read(diskv *store, const char *names, size_t size);
+
+/* --- live.c --- */
+
+/* Has the engine watch, and what it tells of followed. NULL is fine for close, before which every
+ * operation must have ended. */
+int live_open(diskv *store);
+void live_close(struct live *live);
+
+/* Has it look whether the index is stale. */
+void live_wake(struct live *live);
+
+/* Milliseconds of a clock that is never set. */
+int64_t clock_ms_monotonic(void);
 
 #endif

@@ -36,11 +36,6 @@ static const char *names_next(struct names *names)
 
 /* --- What is noted of places --- */
 
-struct place_note {
-    uint64_t foreign;
-    uint8_t stamp[ENGINE_STAMP_MAX];
-};
-
 _Static_assert(sizeof(struct place_note) <= INDEX_NOTE_VALUE_MAX, "a place's note has room");
 
 struct notes {
@@ -110,23 +105,25 @@ static bool set_has(const struct buf *set, const char *name, size_t len)
 
 struct sync {
     diskv *store;
-    bool all;            /* trust no stamp */
-    bool fresh;          /* the index was empty: nothing can be gone */
-    struct names places; /* to scan */
-    struct names gone;   /* places that were known and are no more */
-    struct notes read;   /* places that were scanned, with what is to be noted of them */
-    struct buf changed;  /* set of the names in `gone` and `read` */
-    struct buf seen;     /* set of keys */
-    struct buf batch;    /* keys to insert, each with its NUL */
+    bool all;             /* trust no stamp */
+    bool few;             /* only some places are looked at */
+    bool fresh;           /* the index was empty: nothing can be gone */
+    struct names places;  /* to scan */
+    struct notes read;    /* places that were scanned, with what is to be noted of them */
+    struct names changed; /* places that were scanned or are no more */
+    struct buf changed_set;
+    struct buf seen;  /* set of keys */
+    struct buf batch; /* keys to insert, each with its NUL */
     size_t batch_count;
+    uint64_t foreign; /* to be added to the store's, modulo 2^64 */
 };
 
 static void sync_free(struct sync *s)
 {
     buf_free(&s->places.text);
-    buf_free(&s->gone.text);
     notes_free(&s->read);
-    buf_free(&s->changed);
+    buf_free(&s->changed.text);
+    buf_free(&s->changed_set);
     buf_free(&s->seen);
     buf_free(&s->batch);
 }
@@ -173,18 +170,56 @@ static int seen_place(void *ctx, const char *name, size_t len)
     return rc ? rc : names_add(&s->places, name, len);
 }
 
+static int changed_add(struct sync *s, const char *name)
+{
+    size_t len = strlen(name);
+    int rc = names_add(&s->changed, name, len);
+    return rc ? rc : set_add(&s->changed_set, name, len);
+}
+
+/* What is noted of a place; `*read` where it was read before. */
+static int note_find(struct sync *s, const char *name, struct place_note *note, bool *read)
+{
+    struct index *index = s->store->index;
+    char value[INDEX_NOTE_VALUE_MAX];
+    size_t len = 0;
+    int rc = index->ops->note_get(index, name, strlen(name), value, &len);
+    *read = !rc && len >= PLACE_NOTE_HEAD;
+    memset(note, 0, sizeof *note);
+    memcpy(note, value, *read && len <= sizeof *note ? len : 0);
+    return rc == DISKV_ENOTFOUND ? 0 : rc;
+}
+
+static int note_write(struct sync *s, const char *name, const struct engine_place *place)
+{
+    struct index *index = s->store->index;
+    struct place_note note = {.foreign = place->foreign};
+    memcpy(note.stamp, place->stamp, place->stamp_len);
+    return index->ops->note_set(index, name, strlen(name), &note,
+                                PLACE_NOTE_HEAD + place->stamp_len);
+}
+
 /* Notes a place that was scanned, at once where nothing is to be dropped before. */
-static int place_read(struct sync *s, const char *name, const struct engine_place *place)
+static int place_read(struct sync *s, const char *name, const struct engine_place *place,
+                      bool before)
 {
     struct place_note note = {.foreign = place->foreign};
-    size_t len = strlen(name), note_len = offsetof(struct place_note, stamp) + place->stamp_len;
     memcpy(note.stamp, place->stamp, place->stamp_len);
-    atomic_fetch_add(&s->store->foreign, place->foreign);
+    s->foreign += place->foreign;
+    if (s->fresh || (s->few && !before))
+        return note_write(s, name, place);
+    int rc = changed_add(s, name);
+    return rc ? rc
+              : notes_add(&s->read, name, strlen(name), &note, PLACE_NOTE_HEAD + place->stamp_len);
+}
+
+/* A place that is gone is forgotten at once: should it be there again meanwhile, what it lies in
+ * has changed, and whoever reads that finds a place not known. */
+static int place_gone(struct sync *s, const char *name)
+{
     struct index *index = s->store->index;
-    if (s->fresh)
-        return index->ops->note_set(index, name, len, &note, note_len);
-    int rc = set_add(&s->changed, name, len);
-    return rc ? rc : notes_add(&s->read, name, len, &note, note_len);
+    int rc = index->ops->note_erase(index, name, strlen(name));
+    return rc ? rc : changed_add(s, name);
 }
 
 /* Reads a place and inserts its keys; places in it that are not known join `places`. */
@@ -192,33 +227,39 @@ static int place_scan(struct sync *s, const char *name)
 {
     struct engine *engine = s->store->engine;
     struct engine_place place;
+    struct place_note note;
     const struct engine_visitor visitor = {.ctx = s, .key = seen_key, .place = seen_place};
-    int rc = engine->ops->scan(engine, name, &visitor, &place);
+    bool before;
+    int rc = note_find(s, name, &note, &before);
+    if (rc)
+        return rc;
+    if (s->few)
+        s->foreign -= note.foreign;
+    rc = engine->ops->scan(engine, name, &visitor, &place);
     int flushed = batch_flush(s);
     if (!rc)
-        rc = flushed ? flushed : place_read(s, name, &place);
-    if (rc == DISKV_EACCESS) {
+        return flushed ? flushed : place_read(s, name, &place, before);
+    if (rc == DISKV_ENOTFOUND)
+        return place_gone(s, name);
+    if (rc != DISKV_EACCESS)
+        return rc;
+    if (!before)
         log_warning("cannot read directory %s: its files are not listed", name);
-        return 0;
-    }
-    return rc == DISKV_ENOTFOUND ? 0 : rc; /* gone meanwhile: the place it lay in has changed */
+    return note_write(s, name, &(struct engine_place){0});
 }
 
 /* Looks at a place that is known: unchanged, changed or gone. */
 static int known_check(struct sync *s, const char *name, const struct place_note *note, size_t len)
 {
-    const size_t head = offsetof(struct place_note, stamp);
     struct engine_place place;
     int rc = s->store->engine->ops->stamp(s->store->engine, name, &place);
-    if (rc == DISKV_ENOTFOUND) {
-        rc = set_add(&s->changed, name, strlen(name));
-        return rc ? rc : names_add(&s->gone, name, strlen(name));
-    }
+    if (rc == DISKV_ENOTFOUND)
+        return place_gone(s, name);
     if (rc && rc != DISKV_EACCESS)
         return rc;
-    if (!s->all && !rc && place.stamp_len && len == head + place.stamp_len &&
+    if (!s->all && !rc && place.stamp_len && len == PLACE_NOTE_HEAD + place.stamp_len &&
         memcmp(note->stamp, place.stamp, place.stamp_len) == 0) {
-        atomic_fetch_add(&s->store->foreign, note->foreign);
+        s->foreign += note->foreign;
         return 0;
     }
     return names_add(&s->places, name, strlen(name));
@@ -244,23 +285,6 @@ static int known_check_all(struct sync *s)
 
 /* --- Keys of the index that are gone --- */
 
-int index_check(diskv *store, const char *key, size_t len)
-{
-    struct engine_info info;
-    int rc = store->engine->ops->stat(store->engine, key, len, &info);
-    if (rc != DISKV_ENOTFOUND)
-        return 0;
-    struct index_change change = {.erase = true, .key = key, .len = len};
-    rc = store->index->ops->apply(store->index, &change, 1);
-    /* A value that came in between has noted itself either after this, or before and been erased.
-     */
-    if (!rc && store->engine->ops->stat(store->engine, key, len, &info) == 0) {
-        change.erase = false;
-        rc = store->index->ops->apply(store->index, &change, 1);
-    }
-    return rc;
-}
-
 /* True where a key that was not seen may have been: in a place that was read or is gone. */
 static bool may_be_gone(const struct sync *s, const char *key, size_t len)
 {
@@ -268,21 +292,26 @@ static bool may_be_gone(const struct sync *s, const char *key, size_t len)
     size_t outer;
     if (s->all || s->store->engine->ops->locate(s->store->engine, key, len, place, &outer))
         return true;
-    return set_has(&s->changed, place, outer) || set_has(&s->changed, place, strlen(place));
+    return set_has(&s->changed_set, place, outer) || set_has(&s->changed_set, place, strlen(place));
 }
 
-static int missing_collect(struct sync *s, struct names *missing)
+/* Collects what may be gone of the keys that begin with `prefix`, which say where they end only in
+ * the order of bytes. */
+static int missing_collect(struct sync *s, const char *prefix, size_t prefix_len,
+                           struct names *missing)
 {
     struct index *index = s->store->index;
     struct index_cursor *cursor;
     int rc = index->ops->cursor_open(index, &cursor);
     if (rc)
         return rc;
-    rc = index->ops->cursor_seek(cursor, "", 0);
+    rc = index->ops->cursor_seek(cursor, prefix, prefix_len);
     while (!rc) {
         const char *key;
         size_t len;
         index->ops->cursor_key(cursor, &key, &len);
+        if (len < prefix_len || memcmp(key, prefix, prefix_len) != 0)
+            break;
         if (may_be_gone(s, key, len) && !set_has(&s->seen, key, len))
             rc = names_add(missing, key, len);
         if (!rc)
@@ -292,18 +321,36 @@ static int missing_collect(struct sync *s, struct names *missing)
     return rc == DISKV_ENOTFOUND ? 0 : rc;
 }
 
-/* Drops what the index has and the places that were read have not: one pass over its keys. */
+static int range_drop(struct sync *s, const char *prefix, size_t len)
+{
+    struct names missing = {0};
+    int rc = missing_collect(s, prefix, len, &missing);
+    if (!rc)
+        rc = index_check(s->store, missing.text.data, missing.text.len);
+    buf_free(&missing.text);
+    return rc;
+}
+
+/* Drops what the index has and the places that were read have not: one pass over its keys, or over
+ * those that can lie in a few places. */
 static int missing_drop(struct sync *s)
 {
-    if (s->fresh || !s->changed.len)
+    struct engine *engine = s->store->engine;
+    if (s->fresh || !s->changed.text.len)
         return 0;
-    struct names missing = {0};
-    set_sort(&s->changed);
+    set_sort(&s->changed_set);
     set_sort(&s->seen);
-    int rc = missing_collect(s, &missing);
-    for (const char *key; !rc && (key = names_next(&missing));)
-        rc = index_check(s->store, key, strlen(key));
-    buf_free(&missing.text);
+    if (!s->few || !s->store->byte_order || !engine->ops->prefix)
+        return range_drop(s, "", 0);
+    int rc = 0;
+    for (const char *name; !rc && (name = names_next(&s->changed));) {
+        char prefix[DISKV_KEY_MAX];
+        size_t len;
+        engine->ops->prefix(engine, name, prefix, &len);
+        rc = range_drop(s, prefix, len);
+        if (!len)
+            break;
+    }
     return rc;
 }
 
@@ -317,12 +364,20 @@ static int notes_write(struct sync *s)
     int rc = 0;
     for (const char *name; !rc && (name = notes_next(&s->read, &note, &len));)
         rc = index->ops->note_set(index, name, strlen(name), &note, len);
-    for (const char *name; !rc && (name = names_next(&s->gone));) {
-        struct engine_place place; /* it may be there again, and was not read */
-        if (s->store->engine->ops->stamp(s->store->engine, name, &place) == DISKV_ENOTFOUND)
-            rc = index->ops->note_erase(index, name, strlen(name));
-    }
     return rc;
+}
+
+static int places_scan(struct sync *s)
+{
+    int rc = 0;
+    for (const char *name; !rc && (name = names_next(&s->places));) {
+        char copy[ENGINE_PLACE_MAX]; /* `places` may move while it grows */
+        snprintf(copy, sizeof copy, "%s", name);
+        rc = place_scan(s, copy);
+    }
+    if (!rc)
+        rc = missing_drop(s);
+    return rc ? rc : notes_write(s);
 }
 
 /* Finds out whether the index was made for another layout. If so, that note is void until the sync
@@ -347,40 +402,70 @@ static int layout_note(diskv *store)
                                        strlen(name));
 }
 
-int index_sync(diskv *store, bool all)
+/* Without `all`, a place whose stamp is as noted is not read again. */
+static int index_sync(diskv *store, bool all)
 {
     struct sync s = {.store = store, .fresh = store->index->ops->count(store->index) == 0};
     bool other;
-    atomic_store(&store->foreign, 0);
     int rc = layout_check(store, &other);
     s.all = all || other;
     if (!rc)
         rc = known_check_all(&s);
-    for (const char *name; !rc && (name = names_next(&s.places));) {
-        char copy[ENGINE_PLACE_MAX]; /* `places` may move while it grows */
-        snprintf(copy, sizeof copy, "%s", name);
-        rc = place_scan(&s, copy);
-    }
     if (!rc)
-        rc = missing_drop(&s);
-    if (!rc)
-        rc = notes_write(&s);
+        rc = places_scan(&s);
     if (!rc && other)
         rc = layout_note(store);
+    if (!rc)
+        atomic_store(&store->foreign, s.foreign);
     sync_free(&s);
     if (rc)
         log_error("cannot bring the index in step with the files: %s", diskv_strerror(rc));
     return rc;
 }
 
-void index_note(diskv *store, const char *key, size_t len, bool erased, int rc)
+int index_read(diskv *store, const char *names, size_t size)
 {
-    const struct index_change change = {.erase = erased, .key = key, .len = len};
-    if (rc == 0)
-        rc = store->index->ops->apply(store->index, &change, 1);
-    else if (rc != DISKV_EINDOUBT)
-        return;
-    if (rc && !atomic_exchange(&store->index_stale, true))
-        log_warning("the index missed a change (%s): it is brought in step before the next listing",
-                    diskv_strerror(rc));
+    struct sync s = {.store = store, .few = true};
+    int rc = buf_add(&s.places.text, names, size);
+    if (!rc)
+        rc = places_scan(&s);
+    if (!rc)
+        atomic_fetch_add(&store->foreign, s.foreign);
+    sync_free(&s);
+    return rc;
+}
+
+static uint64_t watches_refused(diskv *store)
+{
+    struct engine_watching watching;
+    if (!store->live)
+        return 0;
+    store->engine->ops->watching(store->engine, &watching);
+    return watching.refused;
+}
+
+/* What is doubted while this goes on is looked at the next time. */
+int index_mend(diskv *store, enum stale stale)
+{
+    int rc = 0;
+    pthread_mutex_lock(&store->sync_lock);
+    int64_t began = clock_ms_monotonic();
+    bool old = atomic_load(&store->unwatched) && began - store->mended_ms >= MEND_MS;
+    int was = atomic_exchange(&store->index_stale, STALE_NOT);
+    if (was > (int)stale)
+        stale = (enum stale)was;
+    if (stale || old) {
+        uint64_t refused = watches_refused(store);
+        rc = index_sync(store, stale == STALE_ALL);
+        if (rc) {
+            index_doubt(store, stale ? stale : STALE_STAMPS);
+        } else {
+            atomic_store(&store->mended_ms, began);
+            atomic_store(&store->unwatched, watches_refused(store) != refused);
+        }
+    }
+    pthread_mutex_unlock(&store->sync_lock);
+    if (store->live)
+        live_wake(store->live);
+    return rc;
 }

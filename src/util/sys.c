@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -136,6 +138,28 @@ int64_t sys_copy_file_range(int from_fd, int to_fd, uint64_t offset, size_t len)
 int sys_may_write(int fd)
 {
     SYS_RETRY(int, syscall(SYS_faccessat2, fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH));
+}
+
+int sys_inotify_init(void)
+{
+    SYS_RETRY(int, inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+}
+
+int sys_inotify_add(int fd, int dir_fd, uint32_t mask)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", dir_fd);
+    SYS_RETRY(int, inotify_add_watch(fd, path, mask));
+}
+
+int sys_inotify_remove(int fd, int watch)
+{
+    SYS_RETRY(int, inotify_rm_watch(fd, watch));
+}
+
+int64_t sys_read(int fd, void *buf, size_t len)
+{
+    SYS_RETRY(int64_t, read(fd, buf, len));
 }
 
 int sys_stat(int dir_fd, const char *name, struct stat *out)

@@ -53,6 +53,16 @@ int64_t sys_copy_file_range(int from_fd, int to_fd, uint64_t offset, size_t len)
 /* EACCES where this process may not change the open file's content and attributes. */
 int sys_may_write(int fd);
 
+/* A queue of what happens in watched directories, read without waiting. */
+int sys_inotify_init(void);
+
+/* Watches the open directory for what `mask` says; a number for it, the one it has already where it
+ * is watched. */
+int sys_inotify_add(int fd, int dir_fd, uint32_t mask);
+int sys_inotify_remove(int fd, int watch);
+
+int64_t sys_read(int fd, void *buf, size_t len);
+
 /* `name` "" means `dir_fd` itself; a symbolic link is not followed. */
 int sys_stat(int dir_fd, const char *name, struct stat *out);
 

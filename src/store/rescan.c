@@ -1,0 +1,40 @@
+#include "store.h"
+
+#include "util.h"
+#include "wait.h"
+
+struct rescan {
+    struct job job;
+    diskv *store;
+    diskv_done *done;
+    void *ctx;
+};
+
+static void rescan_run(struct job *job)
+{
+    struct rescan *r = container_of(job, struct rescan, job);
+    diskv_done *done = r->done;
+    void *ctx = r->ctx;
+    int rc = index_mend(r->store, STALE_ALL);
+    free(r);
+    done(ctx, rc ? DISKV_EUNAVAILABLE : 0);
+}
+
+void diskv_rescan(diskv *store, diskv_done *done, void *ctx)
+{
+    struct rescan *r = malloc(sizeof *r);
+    if (!r) {
+        done(ctx, DISKV_ENOMEM);
+        return;
+    }
+    *r = (struct rescan){.job.run = rescan_run, .store = store, .done = done, .ctx = ctx};
+    workers_post(store->workers, &r->job);
+}
+
+int diskv_rescan_wait(diskv *store)
+{
+    struct waiter waiter;
+    waiter_init(&waiter);
+    diskv_rescan(store, waiter_done, &waiter);
+    return waiter_wait(&waiter);
+}
