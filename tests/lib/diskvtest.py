@@ -50,19 +50,20 @@ def skip(why):
 
 
 class Server:
-    """`diskv serve OPTIONS… DIR` on a free port, in a new directory unless `dir` names one.
+    """`diskv serve OPTIONS… DIR` on a free port, in a new directory unless `dir` names one; run by
+    the command `under`, which must not fork, where one is given.
 
     The end of a `with` stops the server and fails if it did not exit with 0, so that a crash or a
     sanitizer's report never passes unseen.
     """
 
-    def __init__(self, *options, dir=None, env=None):
+    def __init__(self, *options, dir=None, env=None, under=()):
         self._temp = tempfile.mkdtemp(prefix="diskvtest.")
         self.dir = str(dir) if dir else os.path.join(self._temp, "data")
         os.makedirs(self.dir, exist_ok=True)
         self._stderr_path = os.path.join(self._temp, "stderr")
         _servers.append(self)
-        command = [DISKV, "serve", "--listen", "127.0.0.1:0", *map(str, options), self.dir]
+        command = [*under, DISKV, "serve", "--listen", "127.0.0.1:0", *map(str, options), self.dir]
         with open(self._stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=stderr,
