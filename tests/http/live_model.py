@@ -1,0 +1,147 @@
+"""Thousands of random changes with ordinary programs and through HTTP, at once: after each pause the
+listing, the values and their tags are those of the files.
+
+The seed is printed; DISKV_SEED=N repeats one, DISKV_LONG=1 makes 100,000 changes."""
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+from diskvtest import Server, curl, main, test
+from livetest import few_watches, follows, listing, stats, walk
+
+CHANGES = 100_000 if os.environ.get("DISKV_LONG") else 1_000
+ROUND = 100  # changes between two pauses
+FILES_MAX = 200  # copies of copies would be without end
+SAMPLE = 5  # values that are read after each
+
+
+class Driver:
+    """Makes random changes in a directory, as its user would."""
+
+    def __init__(self, root, rng):
+        self.root, self.rng = root, rng
+        self.away = os.path.join(os.path.dirname(root), "away")
+        os.makedirs(self.away, exist_ok=True)
+
+    def path(self, depth=4):
+        """Few names, so that changes meet."""
+        names = [self.rng.choice("abcd") + self.rng.choice("12") for _ in range(self.rng.randint(1, depth))]
+        return "/".join(names)
+
+    def existing(self, folders):
+        """A file, or with `folders` a directory, that is there; or a name that perhaps is not."""
+        found = []
+        for folder, inner, files in os.walk(self.root):
+            if folder == self.root:
+                inner.remove(".diskv")
+            found += [os.path.join(folder, name) for name in (inner if folders else files)]
+        found = [path for path in found if folders or os.path.isfile(path)]  # a pipe would keep its reader waiting
+        return os.path.relpath(self.rng.choice(found), self.root) if found else self.path()
+
+    def run(self, script, *args):
+        """What cannot be done, because the names are of another kind, is left."""
+        subprocess.run(["sh", "-c", script, "sh", *args], cwd=self.root, stderr=subprocess.DEVNULL, check=False,
+                       stdout=subprocess.DEVNULL, timeout=20)
+
+    def change(self):
+        folder, file, new = self.existing(True), self.existing(False), self.path()
+        number = str(self.rng.randint(0, 100_000))
+        self.run(*self.rng.choice([
+            ('mkdir -p "$1" && echo "$2" > "$1/f$2"', new, number),
+            ('mkdir -p "$(dirname "$1")" && echo "$2" > "$1"', new, number),
+            ('mkdir -p "$1/b/c" && cp "$2" "$1/b/c"', new, file),
+            ('cp -r "$1" "$2"', folder, new),
+            ('mv "$1" "$2"', folder, new),
+            ('mv -T "$1" "$2"', folder, new),
+            ('mv "$1" "$2"', file, new),
+            ('mv "$1" "$2/$3"', folder, self.away, number),
+            ('mv "$2/$(ls "$2" | head -1)" "$1"', new, self.away),
+            ('rm -r "$1"', folder),
+            ('rm "$1"', file),
+            ('ln "$1" "$2"', file, new),
+            ('sed -i s/1/one/ "$1"', file),
+            ('truncate -s "$2" "$1"', file, str(int(number) % 5000)),
+            ('echo "$2" >> "$1"', file, number),
+            ('tar cf - "$1" | tar xf - -C "$2"', folder, self.existing(True)),
+            ('rsync -a --delete "$1/" "$2/"' if shutil.which("rsync") else ':', folder, new),
+            ('mkdir -p "$1" && echo "$2" > "$1/%value"', new, number),
+            ('ln -s "$1" "$2"; mkfifo "$2.pipe"', file, new),
+            ('chmod 600 "$1"; touch "$1"', file),
+        ]))
+
+
+def write_until(s, stop, seed):
+    """Writes and erases through HTTP. Names that other programs take meanwhile are refused."""
+    rng = random.Random(seed)
+    driver = Driver(s.dir, rng)
+    while not stop.is_set():
+        url = f"{s.url}/keys/{driver.path()}"
+        if rng.random() < 0.7:
+            answer = curl("-T", "-", url, input=b"%d" % rng.randint(0, 10**rng.randint(1, 9)))
+            assert answer.status in (201, 204, 409, 503), answer
+        else:
+            answer = curl("-X", "DELETE", url)
+            assert answer.status in (204, 404, 409, 503), answer
+
+
+def check(s, rng):
+    """After a pause: the listing is as the directory, and so are some values and their tags."""
+    follows(s)
+    listed, there = listing(s.url), walk(s.dir)
+    for key in rng.sample(sorted(there), min(SAMPLE, len(there))):
+        path = os.path.join(s.dir, key)
+        if os.path.isdir(path):
+            path += "/%value"
+        with open(path, "rb") as file:
+            data = file.read()
+        answer = curl(f"{s.url}/keys/{key}")
+        assert (answer.status, hashlib.sha256(answer.body).digest()) == (200, hashlib.sha256(data).digest()), key
+        assert answer.headers["etag"] == f'"{listed[key]["etag"]}"', key
+        assert curl("-I", f"{s.url}/keys/{key}").headers["etag"] == answer.headers["etag"]
+
+
+def drive(under=()):
+    seed = int(os.environ.get("DISKV_SEED") or random.randrange(10**9))
+    print(f"# seed {seed}", flush=True)
+    rng = random.Random(seed)
+    with Server("--sync", "none", under=under) as s:
+        driver = Driver(s.dir, rng)
+        for _ in range(CHANGES // ROUND):
+            stop, failed = threading.Event(), []
+
+            def writer(own_seed=rng.random()):
+                try:
+                    write_until(s, stop, own_seed)
+                except BaseException as error:  # shown below
+                    failed.append(error)
+
+            thread = threading.Thread(target=writer)
+            thread.start()
+            for _ in range(ROUND):
+                driver.change()
+            stop.set()
+            thread.join()
+            assert not failed, failed
+            check(s, rng)
+            if len(walk(s.dir)) > FILES_MAX:
+                driver.run("rm -r ./[a-c]* ../away/*")
+        print("#", json.dumps(stats(s.url)), s.stderr())
+
+
+@test
+def the_listing_is_as_the_files_after_random_changes():
+    drive()
+
+
+@test
+def so_it_is_where_few_directories_can_be_watched():
+    drive(under=few_watches(10))
+
+
+if __name__ == "__main__":
+    main()
