@@ -10,15 +10,23 @@
 #include <pthread.h>
 #include <sys/inotify.h>
 
+static void pause_short(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
 /* --- System calls that can be made to fail --- */
 
 static atomic_int watches_left = INT32_MAX;
 static atomic_bool no_queue, overflow;
+static enum { HELD_NOT, HELD_NEXT, HELD_NOW } _Atomic held; /* who finds that file k is not there */
 
 int __real_sys_inotify_init(void);
 int __wrap_sys_inotify_init(void);
 int __real_sys_inotify_add(int fd, int dir_fd, uint32_t mask);
 int __wrap_sys_inotify_add(int fd, int dir_fd, uint32_t mask);
+int __real_sys_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
+int __wrap_sys_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
 int64_t __real_sys_read(int fd, void *buf, size_t len);
 int64_t __wrap_sys_read(int fd, void *buf, size_t len);
 
@@ -35,6 +43,17 @@ int __wrap_sys_inotify_add(int fd, int dir_fd, uint32_t mask)
     return __real_sys_inotify_add(fd, dir_fd, mask);
 }
 
+int __wrap_sys_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+{
+    int fd = __real_sys_open_beneath(dir_fd, path, flags, mode);
+    if (fd == -ENOENT && strcmp(path, "k") == 0 && atomic_load(&held) == HELD_NEXT) {
+        atomic_store(&held, HELD_NOW);
+        while (atomic_load(&held) == HELD_NOW)
+            pause_short();
+    }
+    return fd;
+}
+
 /* Drops what is in the queue, and says so as the kernel does. */
 int64_t __wrap_sys_read(int fd, void *buf, size_t len)
 {
@@ -47,11 +66,6 @@ int64_t __wrap_sys_read(int fd, void *buf, size_t len)
 }
 
 /* --- Waiting --- */
-
-static void pause_short(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-}
 
 #define TRIES 2000
 
@@ -425,18 +439,32 @@ static void what_the_kernel_dropped_is_looked_for(void **state)
     assert_walk(l->store, "", "d1/e/x d2/e/x d3/e/x");
 }
 
-/* Keys that come and go all the time: what is committed is listed, whatever is told late of it. */
+/* The thread that follows the files is kept where it has just seen that there is no value. */
 static void an_echo_takes_nothing_back_that_was_committed(void **state)
 {
     struct live *l = *state;
-    for (int i = 0; i < 1500; i++) {
+    assert_int_equal(store_put(l->store, "k", "v"), 0);
+    atomic_store(&held, HELD_NEXT);
+    assert_int_equal(store_erase(l->store, "k"), 0);
+    wait_until(atomic_load(&held) == HELD_NOW);
+    assert_int_equal(store_put(l->store, "k", "w"), 0);
+    atomic_store(&held, HELD_NOT);
+    for (int i = 0; i < 300; i++) {
+        assert_walk(l->store, "", "k");
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+}
+
+static void keys_that_come_and_go_are_listed_once_committed(void **state)
+{
+    struct live *l = *state;
+    for (int i = 0; i < 600; i++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", i % 3);
         if (i >= 3)
             assert_int_equal(store_erase(l->store, key), 0);
         assert_int_equal(store_put(l->store, key, "v"), 0);
-        if (i >= 3)
-            assert_walk(l->store, key, key);
+        assert_walk(l->store, key, key);
     }
     wait_until(keys(l) == 3);
     assert_walk(l->store, "", "k0 k1 k2");
@@ -462,6 +490,7 @@ int main(void)
         STORE_TEST(a_queue_that_was_not_to_be_had_is_asked_for_again),
         STORE_TEST(what_the_kernel_dropped_is_looked_for),
         STORE_TEST(an_echo_takes_nothing_back_that_was_committed),
+        STORE_TEST(keys_that_come_and_go_are_listed_once_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
