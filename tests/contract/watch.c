@@ -83,7 +83,7 @@ struct told {
     pthread_mutex_t lock;
     char text[65536]; /* each as "key NAME\n" or "place NAME\n" */
     size_t len;
-    bool lost;
+    atomic_bool lost;
 };
 
 static void told_add(struct told *t, const char *kind, const char *name, size_t len)
@@ -108,9 +108,7 @@ static void told_place(void *ctx, const char *name, size_t len)
 static void told_lost(void *ctx)
 {
     struct told *t = ctx;
-    pthread_mutex_lock(&t->lock);
-    t->lost = true;
-    pthread_mutex_unlock(&t->lock);
+    atomic_store(&t->lost, true);
 }
 
 static bool is_told(struct told *t, const char *line)
@@ -317,7 +315,7 @@ static void after_a_loss_nothing_is_watched_until_it_is_scanned(void **state)
     assert_int_equal(scan(f, ""), 0);
     atomic_store(&overflow, true);
     sh(f->dir, "echo x > k");
-    wait_until(f->told.lost);
+    wait_until(atomic_load(&f->told.lost));
     assert_int_equal(watched(f), 0);
     assert_int_equal(scan(f, ""), 0);
     sh(f->dir, "echo x > l");
