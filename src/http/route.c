@@ -1,6 +1,7 @@
 #include "route.h"
 #include "answer.h"
 #include "assets.h"
+#include "format.h"
 #include "handlers.h"
 #include "key.h"
 #include "util.h"
@@ -15,26 +16,29 @@ enum match {
 
 #define READ (METHOD_GET | METHOD_HEAD)
 
-/* The first that matches path, method and query wins. Each path takes OPTIONS as well. */
+/* The first that matches path, query and method wins. Each path takes OPTIONS as well. */
 static const struct route {
     enum match match;
     const char *path;
     const char *query; /* the parameter that must be there, NULL for none */
     unsigned methods;
     const struct handler *handler;
+    bool (*when)(const struct request *r); /* what else must hold, NULL for nothing */
 } routes[] = {
-    {MATCH_WHOLE, "/keys", NULL, READ, &list_handler},
-    {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler},
-    {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler},
-    {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler},
-    {MATCH_BELOW, "/keys/", NULL, READ, &get_handler},
-    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler},
-    {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler},
-    {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler},
-    {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler},
-    {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler},
-    {MATCH_ASSET, "", NULL, READ, &asset_handler},
-    {MATCH_WHOLE, "*", NULL, 0, NULL}, /* OPTIONS for the server as a whole */
+    {MATCH_WHOLE, "/keys", NULL, READ, &ndjson_handler, format_is_ndjson},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &ndjson_handler, format_is_ndjson},
+    {MATCH_WHOLE, "/keys", NULL, READ, &list_handler, NULL},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler, NULL},
+    {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler, NULL},
+    {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, READ, &get_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler, NULL},
+    {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},
+    {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler, NULL},
+    {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler, NULL},
+    {MATCH_ASSET, "", NULL, READ, &asset_handler, NULL},
+    {MATCH_WHOLE, "*", NULL, 0, NULL, NULL}, /* OPTIONS for the server as a whole */
 };
 
 static enum MHD_Result options_end(struct request *r)
@@ -67,7 +71,8 @@ static bool matches(const struct route *route, const struct request *r)
     if (route->match == MATCH_WHOLE ? r->path_len != len : r->path_len < len)
         return false;
     return memcmp(r->path, route->path, len) == 0 &&
-           (route->query == NULL || query_has(r->query, route->query));
+           (route->query == NULL || query_has(r->query, route->query)) &&
+           (route->when == NULL || route->when(r));
 }
 
 const struct handler *route_find(struct request *r, const char *method)
