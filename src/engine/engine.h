@@ -90,14 +90,18 @@ struct engine_fill {
     struct engine_op op;
     struct engine_writer *writer; /* nothing was written to it */
     const char *path;             /* a regular file of the machine's; must live until `done` */
+    const char *key;              /* that the commit will be for */
+    size_t len;
     bool share; /* its blocks may be the file's own: the caller removes it after the commit */
 };
 
 struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
-    struct timespec mtime;        /* the value's from now on */
-    const char *type;             /* "" for none */
+    const char *key;
+    size_t len;
+    struct timespec mtime; /* the value's from now on */
+    const char *type;      /* "" for none */
     const char *record;
     bool must_keep;      /* ENOTSUP where type and record cannot be kept, else they are lost */
     const void *points;  /* lost where they cannot be kept; the store's own, for whoever asks */
@@ -170,8 +174,8 @@ struct engine_ops {
 
     void (*close)(struct engine_reader *reader);
 
-    /* Begins a value; waits for nothing. Nobody sees it before commit. */
-    int (*begin)(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+    /* Begins a value; waits for nothing. Nobody sees it before commit, which says whose it is. */
+    int (*begin)(struct engine *engine, struct engine_writer **out);
     void (*write)(struct engine_write *w);
 
     /* What a value of `size` bytes is sure to fail with at its commit, unless something changes

@@ -146,11 +146,9 @@ struct fs_writer {
     bool shared; /* the file had a name before, and is open for reading only */
     uint64_t size;
     char name[FS_TMP_NAME]; /* in tmp */
-    size_t key_len;
-    char key[];
 };
 
-int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+int fs_begin(struct engine *engine, struct engine_writer **out);
 int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
 void fs_write(struct engine_write *w);
 void fs_fill(struct engine_fill *f);

@@ -93,9 +93,8 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
 
 int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
 {
-    struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     char path[LAYOUT_PATH_SIZE];
-    int refused = fs->layout->to_path(fs->layout, w->key, w->key_len, path);
+    int refused = fs->layout->to_path(fs->layout, c->key, c->len, path);
     if (refused)
         return refused;
     int rc;

@@ -134,22 +134,16 @@ static void memory_close(struct engine_reader *reader)
     free(r);
 }
 
-static int memory_begin(struct engine *engine, const char *key, size_t len,
-                        struct engine_writer **out)
+static int memory_begin(struct engine *engine, struct engine_writer **out)
 {
     struct memory_writer *w = calloc(1, sizeof *w);
     struct value *v = calloc(1, sizeof *v);
-    char *copy = malloc(len + 1);
-    if (!w || !v || !copy) {
-        free(copy);
+    if (!w || !v) {
         free(v);
         free(w);
         return DISKV_ENOMEM;
     }
-    memcpy(copy, key, len);
     atomic_init(&v->refs, 1);
-    v->key = copy;
-    v->len = len;
     w->writer.engine = engine;
     w->value = v;
     *out = &w->writer;
@@ -219,6 +213,15 @@ static int value_put(struct memory *m, struct value *v, size_t at, bool exists)
     return 0;
 }
 
+/* A copy of a key, for free(). */
+static char *key_copy(const char *key, size_t len)
+{
+    char *copy = malloc(len);
+    if (copy)
+        memcpy(copy, key, len);
+    return copy;
+}
+
 /* Without room for the points there are none. */
 static void attributes_set(struct value *v, const struct engine_commit *c)
 {
@@ -240,12 +243,16 @@ static void memory_commit(struct engine_commit *c)
     struct memory *m = engine_memory(c->writer->engine);
     struct value *v = w->value;
     attributes_set(v, c);
+    v->key = key_copy(c->key, c->len);
+    v->len = c->len;
+    int rc = v->key ? 0 : DISKV_ENOMEM;
     pthread_mutex_lock(&m->lock);
     m->next_ident++;
     memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
     size_t at;
-    bool exists = value_find(m, v->key, v->len, &at);
-    int rc = c->guard ? c->guard(c->guard_ctx, exists ? &m->values[at]->info : NULL) : 0;
+    bool exists = value_find(m, c->key, c->len, &at);
+    if (!rc && c->guard)
+        rc = c->guard(c->guard_ctx, exists ? &m->values[at]->info : NULL);
     if (!rc)
         rc = value_put(m, v, at, exists);
     c->created = !exists;

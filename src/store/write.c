@@ -30,30 +30,37 @@ static int options_take(diskv_writer *w, const struct diskv_write_options *optio
 int diskv_writer_open(diskv *store, const char *key, size_t len,
                       const struct diskv_write_options *options, diskv_writer **out)
 {
-    if (!diskv_key_valid(key, len))
-        return DISKV_EKEY;
-    diskv_writer *w = calloc(1, sizeof *w + len);
+    diskv_writer *w = calloc(1, sizeof *w);
     if (!w)
         return DISKV_ENOMEM;
     w->store = store;
-    w->key_len = len;
-    memcpy(w->key, key, len);
-    int rc = options_take(w, options);
+    int rc = key ? diskv_writer_name(w, key, len) : 0;
+    if (!rc)
+        rc = options_take(w, options);
     if (!rc) {
         w->hash = XXH3_createState();
         rc = w->hash ? 0 : DISKV_ENOMEM;
     }
     /* What lies compressed may find room where its plain bytes would not. */
-    if (!rc && options && options->probe && store->engine->ops->probe)
+    if (!rc && key && options && options->probe && store->engine->ops->probe)
         rc = store->engine->ops->probe(store->engine, key, len, store->codec ? 0 : w->size_hint);
     if (!rc)
-        rc = store->engine->ops->begin(store->engine, key, len, &w->engine_writer);
+        rc = store->engine->ops->begin(store->engine, &w->engine_writer);
     if (rc) {
         diskv_writer_close(w);
         return rc;
     }
     XXH3_128bits_reset(w->hash);
     *out = w;
+    return 0;
+}
+
+int diskv_writer_name(diskv_writer *w, const char *key, size_t len)
+{
+    if (!diskv_key_valid(key, len))
+        return DISKV_EKEY;
+    memcpy(w->key, key, len);
+    w->key_len = len;
     return 0;
 }
 
@@ -170,6 +177,10 @@ void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)
 
 void diskv_writer_commit(diskv_writer *w, diskv_done *done, void *ctx)
 {
+    if (!w->key_len) {
+        done(ctx, DISKV_EKEY);
+        return;
+    }
     w->done = done;
     w->ctx = ctx;
     w->ending = true;
@@ -233,6 +244,8 @@ static void commit_start(diskv_writer *w)
     w->under_way.commit = (struct engine_commit){
         .op.done = commit_done,
         .writer = w->engine_writer,
+        .key = w->key,
+        .len = w->key_len,
         .mtime = w->record.mtime,
         .type = w->info.type,
         .record = w->record_text,

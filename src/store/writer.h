@@ -39,8 +39,8 @@ struct diskv_writer {
         struct engine_fill fill;
         struct engine_commit commit;
     } under_way;
-    size_t key_len;
-    char key[];
+    size_t key_len; /* 0 until the key is known */
+    char key[DISKV_KEY_MAX];
 };
 
 /* --- encode.c --- */

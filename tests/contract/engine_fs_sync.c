@@ -149,6 +149,7 @@ static void the_first_durable_write_syncs_what_an_earlier_process_did_not(void *
 struct mixed {
     struct op_commit ops[8];
     struct engine_writer *writers[8];
+    char keys[8][4];
 };
 
 /* All are under way at once, so that they may share batches. */
@@ -157,13 +158,14 @@ static void durable_writes_among_others_are_synced_with_the_directories_those_ma
     struct fixture *f = *state;
     struct mixed m = {0};
     for (size_t i = 0; i < array_len(m.ops); i++) {
-        char key[16];
-        int len = snprintf(key, sizeof key, "x/%zu", i);
-        assert_int_equal(f->engine->ops->begin(f->engine, key, (size_t)len, &m.writers[i]), 0);
+        snprintf(m.keys[i], sizeof m.keys[i], "x/%zu", i);
+        assert_int_equal(f->engine->ops->begin(f->engine, &m.writers[i]), 0);
         assert_int_equal(engine_write_wait(m.writers[i], "v", 1), 0);
     }
-    for (size_t i = 0; i < array_len(m.ops); i++)
-        engine_commit_start(&m.ops[i], m.writers[i], (struct engine_commit){.op.sync = i == 5});
+    for (size_t i = 0; i < array_len(m.ops); i++) {
+        const struct engine_commit commit = {.key = m.keys[i], .len = 3, .op.sync = i == 5};
+        engine_commit_start(&m.ops[i], m.writers[i], commit);
+    }
     for (size_t i = 0; i < array_len(m.ops); i++)
         assert_int_equal(waiter_wait(&m.ops[i].waiter), 0);
     if (atomic_load(&syncfss))

@@ -103,10 +103,11 @@ static inline int engine_write_wait(struct engine_writer *w, const void *data, s
     return waiter_wait(&o.waiter);
 }
 
-static inline int engine_fill_wait(struct engine_writer *w, const char *path, bool share)
+static inline int engine_fill_wait(struct engine_writer *w, struct engine_fill fill)
 {
-    struct op_fill o = {
-        .fill = {.op.done = op_fill_done, .writer = w, .path = path, .share = share}};
+    struct op_fill o = {.fill = fill};
+    o.fill.op.done = op_fill_done;
+    o.fill.writer = w;
     sem_init(&o.waiter.done, 0, 0);
     w->engine->ops->fill(&o.fill);
     return waiter_wait(&o.waiter);
@@ -141,7 +142,7 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
                              size_t size, struct engine_commit commit, bool *created)
 {
     struct engine_writer *w;
-    int rc = e->ops->begin(e, key, len, &w);
+    int rc = e->ops->begin(e, &w);
     if (rc)
         return rc;
     rc = size ? engine_write_wait(w, data, size) : 0;
@@ -149,6 +150,8 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
         e->ops->abort(w);
         return rc;
     }
+    commit.key = key;
+    commit.len = len;
     return engine_commit_wait(w, commit, created);
 }
 
@@ -156,14 +159,17 @@ static inline int engine_import(struct engine *e, const char *key, size_t len, c
                                 bool share, struct engine_commit commit)
 {
     struct engine_writer *w;
-    int rc = e->ops->begin(e, key, len, &w);
+    int rc = e->ops->begin(e, &w);
     if (rc)
         return rc;
-    rc = engine_fill_wait(w, path, share);
+    rc = engine_fill_wait(
+        w, (struct engine_fill){.path = path, .key = key, .len = len, .share = share});
     if (rc) {
         e->ops->abort(w);
         return rc;
     }
+    commit.key = key;
+    commit.len = len;
     return engine_commit_wait(w, commit, NULL);
 }
 
