@@ -26,6 +26,9 @@ struct answer answer_response(struct MHD_Response *response);
 
 void answer_header(struct answer *a, const char *name, const char *value);
 
+/* Adds a name to the answer's Vary, behind those it has: some caches look at one such line only. */
+void answer_vary(struct answer *a, const char *name);
+
 /* Adds ETag, with `suffix` behind that of the value, and Last-Modified. */
 void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix);
 

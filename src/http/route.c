@@ -1,5 +1,4 @@
 #include "route.h"
-#include "answer.h"
 #include "assets.h"
 #include "format.h"
 #include "handlers.h"
@@ -29,6 +28,7 @@ static const struct route {
     {MATCH_WHOLE, "/keys/", NULL, READ, &ndjson_handler, format_is_ndjson},
     {MATCH_WHOLE, "/keys", NULL, READ, &list_handler, NULL},
     {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler, NULL},
+    {MATCH_WHOLE, "/keys", NULL, METHOD_DELETE, &erase_prefix_handler, NULL},
     {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler, NULL},
     {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler, NULL},
     {MATCH_BELOW, "/keys/", NULL, READ, &get_handler, NULL},
@@ -40,18 +40,6 @@ static const struct route {
     {MATCH_ASSET, "", NULL, READ, &asset_handler, NULL},
     {MATCH_WHOLE, "*", NULL, 0, NULL, NULL}, /* OPTIONS for the server as a whole */
 };
-
-static enum MHD_Result options_end(struct request *r)
-{
-    struct answer a = answer_empty();
-    char allow[ROUTE_ALLOW_SIZE];
-
-    route_allow(r->allow, allow);
-    answer_header(&a, MHD_HTTP_HEADER_ALLOW, allow);
-    return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
-}
-
-static const struct handler options_handler = {.end = options_end};
 
 static unsigned method_of(const char *name)
 {
