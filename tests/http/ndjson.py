@@ -85,13 +85,13 @@ def a_prefix_narrows_and_folded_prefixes_are_lines_of_their_own():
 
 
 @test
-def all_keys_come_unless_a_limit_says_otherwise(count=3210):
+def all_keys_come_unless_a_limit_says_otherwise(count=2100):
     with Server() as s:
         s.stop()
         expected = filled(s.dir, count)
         with Server(dir=s.dir) as full:
             assert keys(full) == expected
-            for limit in (1, 999, 1000, 1001, 3210, 10**17):
+            for limit in (1, 999, 1000, 1001, 2100, 10**17):
                 assert keys(full, f"limit={limit}") == expected[:limit], limit
             for limit in ("0", "-1", "x", ""):
                 assert curl(f"{full.url}/keys?format=ndjson&limit={limit}").status == 400, limit
@@ -111,7 +111,7 @@ def head_has_the_headers_of_get_and_no_body():
 def a_client_that_leaves_half_way_leaves_nothing_behind():
     with Server() as s:
         s.stop()
-        filled(s.dir, 4000)
+        filled(s.dir, 3000)
         with Server(dir=s.dir) as full:
             for _ in range(5):
                 with socket.create_connection(("127.0.0.1", full.port), 10) as client:
