@@ -95,6 +95,12 @@ struct engine_fill {
     bool share; /* its blocks may be the file's own: the caller removes it after the commit */
 };
 
+struct engine_copy {
+    struct engine_op op;
+    struct engine_writer *writer; /* nothing was written to it */
+    struct engine_reader *reader; /* of this engine; stays the caller's */
+};
+
 struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
@@ -108,8 +114,9 @@ struct engine_commit {
     size_t points_len;   /* 0 to ENGINE_POINTS_MAX */
     engine_guard *guard; /* or NULL */
     void *guard_ctx;
-    bool created; /* out: there was no value */
-    bool same;    /* out: what was filled in is the value's own file: nothing changed */
+    bool created;   /* out: there was no value */
+    bool same;      /* out: what was filled in is the value's own file: nothing changed */
+    uint8_t *ident; /* out: the value's identity from now on; NULL where it is not wanted */
 };
 
 struct engine_erase {
@@ -186,6 +193,11 @@ struct engine_ops {
      * done, by sharing its blocks, or by copying. A shared file keeps its own mtime and attributes,
      * those that the commit sets excepted. ENOTFOUND; EINVAL where it is no regular file. */
     void (*fill)(struct engine_fill *f);
+
+    /* Makes the bytes of a reader's value, as the engine keeps them, what was written: by sharing
+     * them where that can be done, else by copying. ESTALE where they are not those that the reader
+     * opened. */
+    void (*copy)(struct engine_copy *c);
 
     /* Makes what was written the key's value in one step, seen whole or not at all. The
      * completions of changes of one key

@@ -32,6 +32,7 @@ static const struct engine_ops fs_ops = {
     .probe = fs_probe,
     .write = fs_write,
     .fill = fs_fill,
+    .copy = fs_copy,
     .commit = fs_commit,
     .abort = fs_abort,
     .erase = fs_erase,

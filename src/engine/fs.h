@@ -131,6 +131,7 @@ void fs_open(struct engine *engine, struct engine_open *o);
 int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
 void fs_read(struct engine_read *r);
 int fs_points(struct engine_reader *reader, void *buf);
+int fs_reader_fd(struct engine_reader *reader);
 void fs_close(struct engine_reader *reader);
 int fs_identify(struct engine *engine, const char *key, size_t len,
                 uint8_t ident[static ENGINE_IDENT_LEN]);
@@ -151,7 +152,6 @@ struct fs_writer {
 int fs_begin(struct engine *engine, struct engine_writer **out);
 int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
 void fs_write(struct engine_write *w);
-void fs_fill(struct engine_fill *f);
 void fs_abort(struct engine_writer *writer);
 void fs_commit(struct engine_commit *c);
 
@@ -163,6 +163,17 @@ void fs_file_grown(struct fs_writer *writer, size_t len);
 
 /* Closes the writer and, unless it was `renamed`, removes its file. */
 void fs_writer_end(struct fs_writer *writer, bool renamed);
+
+/* --- fs_fill.c --- */
+
+/* Makes the content of an open file that of a writer that has none. A negative errno. */
+int fs_file_copy(struct fs *fs, struct fs_writer *writer, int fd);
+
+void fs_fill(struct engine_fill *f);
+
+/* --- fs_copy.c --- */
+
+void fs_copy(struct engine_copy *c);
 
 /* --- fs_batch.c: changes to names, on the committer thread --- */
 

@@ -67,6 +67,15 @@ static bool is_same(const struct fs_writer *w, const struct fs_slot *slot)
     return w->shared && slot->exists && !sys_stat(w->fd, "", &st) && fs_same_file(&st, &slot->stat);
 }
 
+static int ident_set(const struct engine_commit *c, const struct fs_writer *w)
+{
+    struct stat st;
+    int rc = c->ident ? sys_stat(w->fd, "", &st) : 0;
+    if (c->ident && !rc)
+        fs_ident(&st, c->ident);
+    return rc;
+}
+
 /* One try to give the value its name. -ENOENT: look again. */
 static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
                       struct fs_dirs *dirs, int *refused)
@@ -88,6 +97,7 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
         sys_unlinkat(fs->tmp_fd, w->name, 0);
     c->created = !slot.exists;
     fs_dirs_add(dirs, slot.fd);
+    *refused = ident_set(c, w) ? DISKV_EINDOUBT : 0;
     return 0;
 }
 

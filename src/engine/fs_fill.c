@@ -50,7 +50,7 @@ static int file_share(struct fs *fs, const struct engine_fill *f, int fd, const 
 
 /* Shares the blocks where the file system can; what that leaves the kernel copies, and what that
  * leaves is read and written. */
-static int file_copy(struct fs *fs, struct fs_writer *w, int fd)
+int fs_file_copy(struct fs *fs, struct fs_writer *w, int fd)
 {
     struct stat st;
     int rc = fs_file_make(fs, w);
@@ -82,7 +82,7 @@ static void fill_run(struct job *job)
         return;
     }
     if (!f->share || file_share(fs, f, fd, &from)) {
-        rc = file_copy(fs, w, fd);
+        rc = fs_file_copy(fs, w, fd);
         close(fd);
     }
     f->op.done(&f->op, rc ? error_from_errno(-rc) : 0);

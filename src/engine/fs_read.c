@@ -200,6 +200,11 @@ int fs_points(struct engine_reader *reader, void *buf)
     return n > 0 ? n : 0;
 }
 
+int fs_reader_fd(struct engine_reader *reader)
+{
+    return container_of(reader, struct fs_reader, reader)->fd;
+}
+
 struct closing {
     struct job job;
     int fd;

@@ -184,6 +184,13 @@ static void memory_fill(struct engine_fill *f)
     f->op.done(&f->op, rc);
 }
 
+static void memory_copy(struct engine_copy *c)
+{
+    struct value *v = container_of(c->writer, struct memory_writer, writer)->value;
+    const struct value *from = container_of(c->reader, struct memory_reader, reader)->value;
+    c->op.done(&c->op, value_append(v, from->data, from->info.size));
+}
+
 static void memory_abort(struct engine_writer *writer)
 {
     struct memory_writer *w = container_of(writer, struct memory_writer, writer);
@@ -257,6 +264,8 @@ static void memory_commit(struct engine_commit *c)
         rc = value_put(m, v, at, exists);
     c->created = !exists;
     c->same = false;
+    if (c->ident)
+        memcpy(c->ident, v->info.ident, sizeof v->info.ident);
     if (!rc)
         w->value = NULL;
     memory_abort(&w->writer);
@@ -389,6 +398,7 @@ static const struct engine_ops memory_ops = {
     .begin = memory_begin,
     .write = memory_write,
     .fill = memory_fill,
+    .copy = memory_copy,
     .commit = memory_commit,
     .abort = memory_abort,
     .erase = memory_erase,

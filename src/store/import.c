@@ -26,7 +26,7 @@ static int content_fill(diskv_writer *w, const char *path, bool move, uint64_t s
     waiter_init(&waiter);
     w->done = waiter_done;
     w->ctx = &waiter;
-    w->imported = true;
+    w->as_is = true;
     w->size = w->stored = size;
     w->under_way.fill = (struct engine_fill){
         .op.done = fill_done,

@@ -69,6 +69,14 @@ int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len)
     }
 }
 
+int diskv_writer_copy_wait(diskv_writer *writer, diskv_reader *reader)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_writer_copy(writer, reader, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
 int diskv_writer_commit_wait(diskv_writer *writer)
 {
     struct waiter w;

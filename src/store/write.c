@@ -87,6 +87,8 @@ static int buffer_grow(diskv_writer *w, size_t more)
 
 int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
 {
+    if (w->as_is)
+        return DISKV_EINVAL;
     if (len > w->store->max_value_bytes - w->size)
         return DISKV_ETOOLARGE;
     int rc = buffer_grow(w, len);
@@ -109,7 +111,7 @@ static void encode_post(diskv_writer *w);
 
 static bool is_encoding(const diskv_writer *w)
 {
-    return w->store->codec && !w->imported;
+    return w->store->codec && !w->as_is;
 }
 
 /* The buffer is where it belongs, or could not be brought there. */
@@ -198,6 +200,14 @@ static int guard_adapt(void *ctx, const struct engine_info *current)
     return w->guard(w->guard_ctx, current ? &info : NULL);
 }
 
+/* Says what was stored where no hash did: what a look at the file says. */
+static void info_set(diskv_writer *w)
+{
+    w->info.size = w->store->codec ? DISKV_SIZE_UNKNOWN : w->stored;
+    w->info.modified = w->record.mtime;
+    record_etag_of_file(w->ident, w->info.type, &w->fields, w->info.etag);
+}
+
 static void commit_done(struct engine_op *op, int rc)
 {
     diskv_writer *w = container_of(op, diskv_writer, under_way.commit.op);
@@ -205,29 +215,45 @@ static void commit_done(struct engine_op *op, int rc)
     w->created = w->under_way.commit.created;
     index_note(w->store, w->key, w->key_len, false, rc);
     if (!rc) {
+        if (!w->record.hashed)
+            info_set(w);
         atomic_fetch_add_explicit(&w->store->writes, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->store->bytes_written, w->size, memory_order_relaxed);
     }
     w->done(w->ctx, rc);
 }
 
+void writer_hashed(diskv_writer *w, XXH128_hash_t hash)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, hash);
+    memcpy(w->record.hash, canonical.digest, sizeof w->record.hash);
+    w->record.hashed = true;
+    w->record.length = w->size;
+}
+
+/* Says how what was written lies in its file. */
+static void encoding_note(diskv_writer *w)
+{
+    writer_hashed(w, XXH3_128bits_digest(w->hash));
+    if (!w->encoder)
+        return;
+    snprintf(w->record.codec, sizeof w->record.codec, "%s", w->store->codec->name);
+    w->points_len = w->encoder->ops->encoder_points(w->encoder, w->points);
+}
+
 /* Writes down what was stored, for those who read it. */
 static int record_make(diskv_writer *w)
 {
     struct record *record = &w->record;
+    if (!w->as_is)
+        encoding_note(w);
     record->size = w->stored;
-    if (w->imported)
-        return record_format(record, &w->fields, w->record_text);
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(w->hash));
-    memcpy(record->hash, canonical.digest, sizeof record->hash);
-    record->hashed = true;
-    record->length = w->size;
-    if (w->encoder)
-        snprintf(record->codec, sizeof record->codec, "%s", w->store->codec->name);
-    record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
-    w->info.size = w->size;
-    w->info.modified = record->mtime;
+    if (record->hashed) {
+        record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
+        w->info.size = record->length;
+        w->info.modified = record->mtime;
+    }
     return record_format(record, &w->fields, w->record_text);
 }
 
@@ -236,7 +262,8 @@ static int record_make(diskv_writer *w)
 static void commit_start(diskv_writer *w)
 {
     clock_gettime(CLOCK_REALTIME, &w->record.mtime);
-    int rc = w->imported && !w->fields.len ? 0 : record_make(w);
+    bool recorded = !w->as_is || w->record.hashed || w->fields.len;
+    int rc = recorded ? record_make(w) : 0;
     if (rc) {
         w->done(w->ctx, rc);
         return;
@@ -249,12 +276,13 @@ static void commit_start(diskv_writer *w)
         .mtime = w->record.mtime,
         .type = w->info.type,
         .record = w->record_text,
-        .must_keep = *w->info.type || w->fields.len,
+        .must_keep = *w->info.type || w->fields.len || (w->as_is && w->record.hashed),
         .points = w->points,
-        .points_len = w->encoder ? w->encoder->ops->encoder_points(w->encoder, w->points) : 0,
+        .points_len = w->points_len,
         .op.sync = w->sync,
         .guard = w->guard ? guard_adapt : NULL,
         .guard_ctx = w,
+        .ident = w->record.hashed ? NULL : w->ident,
     };
     w->store->engine->ops->commit(&w->under_way.commit);
 }

@@ -110,6 +110,7 @@ static void world_new(struct world *w)
     world_start(w);
     assert_int_equal(put(w, "a", "old"), 0);
     assert_int_equal(put(w, "d/k", "old"), 0);
+    assert_int_equal(put(w, "e", "new"), 0);
 }
 
 static void world_free(struct world *w)
@@ -175,6 +176,21 @@ static int import_share(struct world *w, const char *key)
     return engine_import(w->engine, key, strlen(key), w->source, true, attributes);
 }
 
+/* Copies the value of "e". */
+static int copy(struct world *w, const char *key)
+{
+    uint8_t ident[ENGINE_IDENT_LEN];
+    struct engine_commit commit = attributes;
+    commit.ident = ident;
+    struct engine_reader *r;
+    int rc = engine_open_wait(w->engine, "e", 1, &r);
+    if (rc)
+        return rc;
+    rc = engine_copy(r, key, strlen(key), commit);
+    w->engine->ops->close(r);
+    return rc;
+}
+
 static void change_try(struct world *w, const struct change *c, int n, int error)
 {
     atomic_store(&fault_hit, false);
@@ -199,6 +215,7 @@ static bool fail_nth(const struct change *c, int n, int error)
     bool hit = atomic_load(&fault_hit);
     assert_true(strcmp(c->key, "d/k") == 0 || value_is(&w, "d/k", "old"));
     assert_true(strcmp(c->key, "a") == 0 || value_is(&w, "a", "old"));
+    assert_true(value_is(&w, "e", "new"));
     assert_true(source_stands(&w));
     assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
     world_stop(&w);
@@ -255,6 +272,12 @@ static void a_file_that_is_shared(void **state)
 {
     (void)state;
     fail_each(&(struct change){import_share, "d/k", "old", "new"}, 12);
+}
+
+static void a_value_that_is_copied(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){copy, "d/k", "old", "new"}, 12);
 }
 
 static bool keeps(struct world *w, const char *type, const char *record)
@@ -343,10 +366,15 @@ static void a_clear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_write_over_a_value),     cmocka_unit_test(a_write_into_new_directories),
-        cmocka_unit_test(a_write_below_a_value),    cmocka_unit_test(an_erase),
-        cmocka_unit_test(a_file_that_is_copied),    cmocka_unit_test(a_file_that_is_shared),
-        cmocka_unit_test(a_change_of_what_is_kept), cmocka_unit_test(a_clear),
+        cmocka_unit_test(a_write_over_a_value),
+        cmocka_unit_test(a_write_into_new_directories),
+        cmocka_unit_test(a_write_below_a_value),
+        cmocka_unit_test(an_erase),
+        cmocka_unit_test(a_file_that_is_copied),
+        cmocka_unit_test(a_file_that_is_shared),
+        cmocka_unit_test(a_value_that_is_copied),
+        cmocka_unit_test(a_change_of_what_is_kept),
+        cmocka_unit_test(a_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

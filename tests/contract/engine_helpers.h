@@ -28,6 +28,10 @@ struct op_fill {
     struct engine_fill fill;
     struct waiter waiter;
 };
+struct op_copy {
+    struct engine_copy copy;
+    struct waiter waiter;
+};
 struct op_commit {
     struct engine_commit commit;
     struct waiter waiter;
@@ -58,6 +62,7 @@ WAITER_DONE(op_open, open)
 WAITER_DONE(op_read, read)
 WAITER_DONE(op_write, write)
 WAITER_DONE(op_fill, fill)
+WAITER_DONE(op_copy, copy)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
 WAITER_DONE(op_annotate, annotate)
@@ -110,6 +115,14 @@ static inline int engine_fill_wait(struct engine_writer *w, struct engine_fill f
     o.fill.writer = w;
     sem_init(&o.waiter.done, 0, 0);
     w->engine->ops->fill(&o.fill);
+    return waiter_wait(&o.waiter);
+}
+
+static inline int engine_copy_wait(struct engine_writer *w, struct engine_reader *r)
+{
+    struct op_copy o = {.copy = {.op.done = op_copy_done, .writer = w, .reader = r}};
+    sem_init(&o.waiter.done, 0, 0);
+    w->engine->ops->copy(&o.copy);
     return waiter_wait(&o.waiter);
 }
 
@@ -166,6 +179,24 @@ static inline int engine_import(struct engine *e, const char *key, size_t len, c
         w, (struct engine_fill){.path = path, .key = key, .len = len, .share = share});
     if (rc) {
         e->ops->abort(w);
+        return rc;
+    }
+    commit.key = key;
+    commit.len = len;
+    return engine_commit_wait(w, commit, NULL);
+}
+
+/* Makes what `r` reads the value of `key`. */
+static inline int engine_copy(struct engine_reader *r, const char *key, size_t len,
+                              struct engine_commit commit)
+{
+    struct engine_writer *w;
+    int rc = r->engine->ops->begin(r->engine, &w);
+    if (rc)
+        return rc;
+    rc = engine_copy_wait(w, r);
+    if (rc) {
+        r->engine->ops->abort(w);
         return rc;
     }
     commit.key = key;
