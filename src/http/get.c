@@ -1,6 +1,7 @@
 #include "digest.h"
 #include "handlers.h"
 #include "header.h"
+#include "index_page.h"
 #include "metadata.h"
 #include "open.h"
 #include "precondition.h"
@@ -124,6 +125,8 @@ static enum MHD_Result get_end(struct request *r)
         rc = repr_digest_go_on(r, &g->digest, g->opening.reader);
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
+    if (rc == DISKV_ENOTFOUND && index_page_is_folder(r))
+        return index_page_or_404(r);
     return rc != 0 ? request_fail_rc(r, rc) : answer(r, g);
 }
 

@@ -2,6 +2,7 @@
 #include "assets.h"
 #include "format.h"
 #include "handlers.h"
+#include "index_page.h"
 #include "key.h"
 #include "util.h"
 
@@ -24,6 +25,8 @@ static const struct route {
     const struct handler *handler;
     bool (*when)(const struct request *r); /* what else must hold, NULL for nothing */
 } routes[] = {
+    {MATCH_BELOW, "/keys/", "html", READ, &index_page_handler, index_page_is_folder},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &index_page_handler, index_page_is_accepted},
     {MATCH_WHOLE, "/keys", NULL, READ, &ndjson_handler, format_is_ndjson},
     {MATCH_WHOLE, "/keys/", NULL, READ, &ndjson_handler, format_is_ndjson},
     {MATCH_WHOLE, "/keys", NULL, READ, &list_handler, NULL},
