@@ -14,6 +14,7 @@ extern const struct handler list_handler;         /* GET, HEAD /keys */
 extern const struct handler ndjson_handler;       /* the same as application/x-ndjson */
 extern const struct handler index_page_handler;   /* GET, HEAD /keys/<folder>/ as HTML */
 extern const struct handler asset_handler;        /* GET, HEAD / and the page's other files */
+extern const struct handler site_handler;         /* GET, HEAD of all else, with --site */
 extern const struct handler options_handler;      /* OPTIONS of whatever there is */
 
 /* In status.c. */

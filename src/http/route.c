@@ -1,5 +1,6 @@
 #include "route.h"
 #include "assets.h"
+#include "context.h"
 #include "format.h"
 #include "handlers.h"
 #include "index_page.h"
@@ -11,7 +12,8 @@ static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTI
 enum match {
     MATCH_WHOLE, /* the path and no other */
     MATCH_BELOW, /* every path that begins so */
-    MATCH_ASSET, /* a file of the page */
+    MATCH_ASSET, /* a file of the page, where no site takes its place */
+    MATCH_SITE,  /* where there is a site, every path that nothing before has matched */
 };
 
 #define READ (METHOD_GET | METHOD_HEAD)
@@ -40,8 +42,10 @@ static const struct route {
     {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},
     {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler, NULL},
     {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler, NULL},
+    {MATCH_WHOLE, "/openapi.json", NULL, READ, &asset_handler, NULL},
     {MATCH_ASSET, "", NULL, READ, &asset_handler, NULL},
     {MATCH_WHOLE, "*", NULL, 0, NULL, NULL}, /* OPTIONS for the server as a whole */
+    {MATCH_SITE, "", NULL, READ, &site_handler, NULL},
 };
 
 static unsigned method_of(const char *name)
@@ -55,10 +59,13 @@ static unsigned method_of(const char *name)
 
 static bool matches(const struct route *route, const struct request *r)
 {
+    bool has_site = r->server->limits.site != NULL;
     size_t len = strlen(route->path);
 
+    if (route->match == MATCH_SITE)
+        return has_site && r->allow == 0;
     if (route->match == MATCH_ASSET)
-        return asset_find(r->path, r->path_len) != NULL;
+        return !has_site && asset_find(r->path, r->path_len) != NULL;
     if (route->match == MATCH_WHOLE ? r->path_len != len : r->path_len < len)
         return false;
     return memcmp(r->path, route->path, len) == 0 &&
