@@ -2,6 +2,7 @@
 #include "context.h"
 #include "cors.h"
 #include "date.h"
+#include "key.h"
 #include "media_type.h"
 #include "request.h"
 
@@ -90,6 +91,28 @@ enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a
     if (a->response != NULL)
         MHD_destroy_response(a->response);
     return sent;
+}
+
+static void add_location(struct answer *a, const char *key, size_t len)
+{
+    struct buf location = {0};
+
+    if (buf_add_str(&location, "/keys/") == 0 && key_print(&location, key, len) == 0)
+        answer_header(a, MHD_HTTP_HEADER_LOCATION, location.data);
+    else
+        a->broken = true;
+    buf_free(&location);
+}
+
+enum MHD_Result answer_stored(struct request *r, unsigned status, const struct diskv_info *info,
+                              const char *key, size_t len)
+{
+    struct answer a = answer_empty();
+
+    answer_validators(&a, info, "");
+    if (status != MHD_HTTP_NO_CONTENT)
+        add_location(&a, key, len);
+    return answer_send(r, status, &a);
 }
 
 bool answer_is_printable(const char *s)

@@ -7,7 +7,8 @@
 #include "key.h"
 #include "util.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"};
+static const char *const method_names[] = {"GET",     "HEAD",  "PUT", "DELETE",
+                                           "OPTIONS", "PATCH", "POST"};
 
 enum match {
     MATCH_WHOLE, /* the path and no other */
@@ -31,12 +32,18 @@ static const struct route {
     {MATCH_WHOLE, "/keys/", NULL, READ, &index_page_handler, index_page_is_accepted},
     {MATCH_WHOLE, "/keys", NULL, READ, &ndjson_handler, format_is_ndjson},
     {MATCH_WHOLE, "/keys/", NULL, READ, &ndjson_handler, format_is_ndjson},
+    {MATCH_WHOLE, "/keys", NULL, READ, &tar_get_handler, format_is_tar},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &tar_get_handler, format_is_tar},
+    {MATCH_WHOLE, "/keys", "prefix", METHOD_POST, &tar_put_handler, NULL},
+    {MATCH_WHOLE, "/keys/", "prefix", METHOD_POST, &tar_put_handler, NULL},
     {MATCH_WHOLE, "/keys", NULL, READ, &list_handler, NULL},
     {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler, NULL},
     {MATCH_WHOLE, "/keys", NULL, METHOD_DELETE, &erase_prefix_handler, NULL},
     {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler, NULL},
     {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler, NULL},
     {MATCH_BELOW, "/keys/", NULL, READ, &get_handler, NULL},
+    {MATCH_WHOLE, "/keys", NULL, METHOD_POST, &create_handler, NULL},
+    {MATCH_WHOLE, "/keys/", NULL, METHOD_POST, &create_handler, NULL},
     {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler, NULL},
     {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler, NULL},
     {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},

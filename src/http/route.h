@@ -11,6 +11,7 @@ enum method {
     METHOD_DELETE = 8,
     METHOD_OPTIONS = 16,
     METHOD_PATCH = 32,
+    METHOD_POST = 64,
 };
 
 #define ROUTE_ALLOW_SIZE 64
