@@ -127,17 +127,33 @@ struct engine_erase {
     void *guard_ctx;
 };
 
+/* What is kept beside a value, in place of what there was. */
+struct engine_notes {
+    const char *between; /* the record until the type is changed; NULL where it is not */
+    const char *type;    /* where it or the record cannot be kept: ENOTSUP */
+    const char *record;
+};
+
 struct engine_annotate {
     struct engine_op op;
     const char *key;
     size_t len;
-    engine_guard
-        *guard; /* sets what follows from the value as it is; not asked where there is none */
+    engine_guard *guard; /* sets `notes`; not asked where there is no value */
     void *guard_ctx;
-    const char *between; /* the record until the type is changed; NULL where it is not */
-    const char *type;    /* where it or the record cannot be kept: ENOTSUP */
-    const char *record;
+    struct engine_notes notes;
     struct engine_info info; /* out: of the value as it is now */
+};
+
+struct engine_move {
+    struct engine_op op;
+    const char *from, *to; /* two keys */
+    size_t from_len, to_len;
+    engine_guard *from_guard;  /* or NULL; may set `notes`; not asked where there is no value */
+    engine_guard *to_guard;    /* or NULL */
+    void *guard_ctx;           /* of both */
+    struct engine_notes notes; /* where its type is NULL, all stays as it is */
+    struct engine_info info;   /* out: of the value as it is now */
+    bool created;              /* out: `to` had no value */
 };
 
 struct engine_clear {
@@ -213,6 +229,11 @@ struct engine_ops {
     /* Changes what is kept beside a value, and neither its bytes nor its mtime. The record changes
      * in one step, so does the type. ENOTFOUND. */
     void (*annotate)(struct engine *engine, struct engine_annotate *a);
+
+    /* Gives a value another key in one step: whoever looks at `from` and then at `to` does not miss
+     * it. Neither its bytes nor its mtime change. A crash may leave its new notes and the old key.
+     * ENOTFOUND; ECONFLICT where its file cannot lie where the other key's does. */
+    void (*move)(struct engine *engine, struct engine_move *m);
 
     /* Removes every value. ECONFLICT, and nothing is removed, where anything else lies among them
      * and `foreign` is not set; where it is, all of that goes too. */

@@ -37,6 +37,7 @@ static const struct engine_ops fs_ops = {
     .abort = fs_abort,
     .erase = fs_erase,
     .annotate = fs_annotate,
+    .move = fs_move,
     .clear = fs_clear,
     .identify = fs_identify,
     .stat = fs_stat,

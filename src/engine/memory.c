@@ -273,6 +273,15 @@ static void memory_commit(struct engine_commit *c)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* Takes a value out of the table, whose reference is the caller's. Under the lock. */
+static struct value *value_take(struct memory *m, size_t at)
+{
+    struct value *v = m->values[at];
+    m->count--;
+    memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
+    return v;
+}
+
 static void memory_erase(struct engine *engine, struct engine_erase *e)
 {
     struct memory *m = engine_memory(engine);
@@ -281,13 +290,16 @@ static void memory_erase(struct engine *engine, struct engine_erase *e)
     int rc = value_find(m, e->key, e->len, &at) ? 0 : DISKV_ENOTFOUND;
     if (!rc && e->guard)
         rc = e->guard(e->guard_ctx, &m->values[at]->info);
-    if (!rc) {
-        value_unref(m->values[at]);
-        m->count--;
-        memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
-    }
+    if (!rc)
+        value_unref(value_take(m, at));
     e->op.done(&e->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+static void notes_set(struct engine_info *info, const struct engine_notes *notes)
+{
+    snprintf(info->type, sizeof info->type, "%s", notes->type);
+    snprintf(info->record, sizeof info->record, "%s", notes->record);
 }
 
 static void memory_annotate(struct engine *engine, struct engine_annotate *a)
@@ -300,14 +312,50 @@ static void memory_annotate(struct engine *engine, struct engine_annotate *a)
         rc = a->guard(a->guard_ctx, &m->values[at]->info);
     if (!rc) {
         struct engine_info *info = &m->values[at]->info;
-        snprintf(info->type, sizeof info->type, "%s", a->type);
-        snprintf(info->record, sizeof info->record, "%s", a->record);
+        notes_set(info, &a->notes);
         m->next_ident++;
         memcpy(info->ident, &m->next_ident, sizeof m->next_ident);
         a->info = *info;
     }
     a->op.done(&a->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+/* Gives the value at `at` the key, in place of the one it has. There is room in the table for what
+ * was just in it. Under the lock. */
+static int value_rename(struct memory *m, size_t at, char **key, struct engine_move *move)
+{
+    struct value *v = value_take(m, at);
+    char *old = v->key;
+    v->key = *key;
+    v->len = move->to_len;
+    *key = old;
+    move->created = !value_find(m, v->key, v->len, &at);
+    if (move->notes.type)
+        notes_set(&v->info, &move->notes);
+    m->next_ident++;
+    memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
+    move->info = v->info;
+    return value_put(m, v, at, !move->created);
+}
+
+static void memory_move(struct engine *engine, struct engine_move *move)
+{
+    struct memory *m = engine_memory(engine);
+    char *key = key_copy(move->to, move->to_len);
+    pthread_mutex_lock(&m->lock);
+    size_t at, to_at;
+    int rc = value_find(m, move->from, move->from_len, &at) ? 0 : DISKV_ENOTFOUND;
+    if (!rc && move->from_guard)
+        rc = move->from_guard(move->guard_ctx, &m->values[at]->info);
+    bool exists = value_find(m, move->to, move->to_len, &to_at);
+    if (!rc && move->to_guard)
+        rc = move->to_guard(move->guard_ctx, exists ? &m->values[to_at]->info : NULL);
+    if (!rc)
+        rc = key ? value_rename(m, at, &key, move) : DISKV_ENOMEM;
+    move->op.done(&move->op, rc);
+    pthread_mutex_unlock(&m->lock);
+    free(key);
 }
 
 static void memory_clear(struct engine *engine, struct engine_clear *c)
@@ -403,6 +451,7 @@ static const struct engine_ops memory_ops = {
     .abort = memory_abort,
     .erase = memory_erase,
     .annotate = memory_annotate,
+    .move = memory_move,
     .clear = memory_clear,
     .identify = memory_identify,
     .stat = memory_stat,

@@ -85,8 +85,8 @@ static int reader_opened(diskv_reader *r)
     r->known.codec[0] = '\0';
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
     bool kept = r->how != DISKV_READ_DIRECT && r->how != DISKV_READ_ONCE;
-    r->cacheable = r->store->cache && kept &&
-                   info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
+    r->cacheable =
+        r->store->cache && kept && info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
     return r->store->codec ? DISKV_EAGAIN : 0;

@@ -109,9 +109,9 @@ uint64_t decoding_size(const struct decoding *decoding);
  * not read again. Waits for the disk. */
 int index_sync(diskv *store, bool all);
 
-/* Notes that a key was written or erased, as `rc` says; in doubt, or where the index fails, it is
- * stale from then on. */
-void index_note(diskv *store, const char *key, size_t len, bool erased, int rc);
+/* Notes, all at once, that keys were written or erased, as `rc` says; in doubt, or where the index
+ * fails, it is stale from then on. */
+void index_note(diskv *store, const struct index_change *changes, size_t count, int rc);
 
 /* Drops a key from the index if it has no value, and keeps it should one appear meanwhile. */
 int index_check(diskv *store, const char *key, size_t len);

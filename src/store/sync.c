@@ -373,11 +373,10 @@ int index_sync(diskv *store, bool all)
     return rc;
 }
 
-void index_note(diskv *store, const char *key, size_t len, bool erased, int rc)
+void index_note(diskv *store, const struct index_change *changes, size_t count, int rc)
 {
-    const struct index_change change = {.erase = erased, .key = key, .len = len};
     if (rc == 0)
-        rc = store->index->ops->apply(store->index, &change, 1);
+        rc = store->index->ops->apply(store->index, changes, count);
     else if (rc != DISKV_EINDOUBT)
         return;
     if (rc && !atomic_exchange(&store->index_stale, true))

@@ -93,6 +93,14 @@ int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *gua
     return waiter_wait(&w);
 }
 
+int diskv_move_wait(diskv *store, struct diskv_move *move)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_move(store, move, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
 int diskv_annotate_wait(diskv *store, const char *key, size_t len,
                         const struct diskv_write_options *options, struct diskv_info *out)
 {

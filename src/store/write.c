@@ -213,7 +213,7 @@ static void commit_done(struct engine_op *op, int rc)
     diskv_writer *w = container_of(op, diskv_writer, under_way.commit.op);
     w->engine_writer = NULL;
     w->created = w->under_way.commit.created;
-    index_note(w->store, w->key, w->key_len, false, rc);
+    index_note(w->store, &(struct index_change){.key = w->key, .len = w->key_len}, 1, rc);
     if (!rc) {
         if (!w->record.hashed)
             info_set(w);

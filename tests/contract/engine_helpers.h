@@ -46,6 +46,11 @@ struct op_annotate {
     struct waiter waiter;
 };
 
+struct op_move {
+    struct engine_move move;
+    struct waiter waiter;
+};
+
 struct op_clear {
     struct engine_clear clear;
     struct waiter waiter;
@@ -66,6 +71,7 @@ WAITER_DONE(op_copy, copy)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
 WAITER_DONE(op_annotate, annotate)
+WAITER_DONE(op_move, move)
 WAITER_DONE(op_clear, clear)
 
 static inline int waiter_wait(struct waiter *w)
@@ -229,6 +235,16 @@ static inline int engine_annotate_wait(struct engine *e, struct engine_annotate 
     o.annotate.op.sync = true;
     sem_init(&o.waiter.done, 0, 0);
     e->ops->annotate(e, &o.annotate);
+    return waiter_wait(&o.waiter);
+}
+
+/* `move` says what. */
+static inline int engine_move_wait(struct engine *e, struct engine_move move)
+{
+    struct op_move o = {.move = move};
+    o.move.op.done = op_move_done;
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->move(e, &o.move);
     return waiter_wait(&o.waiter);
 }
 
