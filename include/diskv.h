@@ -438,6 +438,8 @@ struct diskv_list_options {
         *delimiter; /* fold what follows its first occurrence after the prefix; "" for none */
     size_t delimiter_len;
     size_t limit; /* entries and folded prefixes together, 1 to DISKV_LIST_MAX */
+    bool bare;    /* no info, for a fraction of the time: nobody looks at the values, so that keys
+                   * whose files other programs have just removed are listed too */
 };
 
 /* One item of a page, in order of `name`. */
