@@ -44,6 +44,7 @@ static const struct route {
     {MATCH_BELOW, "/keys/", NULL, READ, &get_handler, NULL},
     {MATCH_WHOLE, "/keys", NULL, METHOD_POST, &create_handler, NULL},
     {MATCH_WHOLE, "/keys/", NULL, METHOD_POST, &create_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &copy_handler, copy_is_asked},
     {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler, NULL},
     {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler, NULL},
     {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},
