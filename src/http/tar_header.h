@@ -28,9 +28,10 @@ struct tar_header {
 
 _Static_assert(sizeof(struct tar_header) == TAR_BLOCK, "a header is a block");
 
-#define TAR_GNU_IS_EXTENDED 482 /* in a sparse file's header: where it says that its map goes on \
-                                 */
-#define TAR_MAP_IS_EXTENDED 504 /* … and in each further block of the map */
+/* In the header of a sparse file, and in each further block of its map: where it says that the map
+ * goes on. */
+#define TAR_GNU_IS_EXTENDED 482
+#define TAR_MAP_IS_EXTENDED 504
 
 /* The sum of a header's bytes, with blanks for the checksum itself; `is_signed` as some old
  * programs took it. */
@@ -39,12 +40,12 @@ static inline long tar_checksum(const struct tar_header *header, bool is_signed)
     const char *bytes = (const char *)header;
     long sum = 0;
 
-    for (size_t i = 0; i < sizeof(*header); i++) {
-        char c = bytes[i];
+    for (size_t i = 0; i < sizeof(*header); i++)
+        sum += is_signed ? (signed char)bytes[i] : (unsigned char)bytes[i];
+    for (size_t i = 0; i < sizeof(header->checksum); i++) {
+        char c = header->checksum[i];
 
-        if (i >= offsetof(struct tar_header, checksum) && i < offsetof(struct tar_header, type))
-            c = ' ';
-        sum += is_signed ? (signed char)c : (unsigned char)c;
+        sum += ' ' - (is_signed ? (signed char)c : (unsigned char)c);
     }
     return sum;
 }
