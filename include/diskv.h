@@ -405,9 +405,11 @@ struct diskv_move {
     bool created;           /* out: `to` had no value */
 };
 
-/* Moves a value in one step: nobody sees it under both keys or under none. Where its metadata are
- * replaced too, a crash may leave it where it was with those. `move` must live until `done`.
- * ENOTFOUND; EINVAL where both keys are the same; errors as diskv_writer_commit. */
+/* Moves a value in one step: nobody sees it under both keys or under none. Its bytes and the time of
+ * their last change stay. Where its metadata are replaced too, a crash may leave it where it was
+ * with those. `move` must live until `done`. ENOTFOUND; EINVAL where both keys are the same;
+ * ECONFLICT also where one of them lies on a file system that is mounted in the store's directory;
+ * errors as diskv_writer_commit. */
 void diskv_move(diskv *store, struct diskv_move *move, diskv_done *done, void *ctx);
 
 /* diskv_move, waiting. */
