@@ -190,6 +190,13 @@ def the_contract_is_served_as_json_and_compressed_where_that_is_accepted():
 
 
 @test
+def a_site_does_not_take_the_place_of_the_contract():
+    with Server("--site", "www/") as s:
+        assert curl("-T", "-", s.url + "/keys/www/openapi.json", input=b"{}").status == 201
+        assert json.loads(curl(s.url + "/openapi.json").body) == contract()
+
+
+@test
 def the_contract_is_valid_openapi_and_its_examples_fit_their_schemas():
     program = """
 import json, sys

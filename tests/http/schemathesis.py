@@ -5,7 +5,7 @@ import random
 import re
 import subprocess
 
-from diskvtest import Server, main, skip, test
+from diskvtest import Server, curl, main, skip, test
 from pypi import python_with
 
 HERE = os.path.join(os.path.dirname(__file__), "..", "data", "schemathesis")
@@ -30,6 +30,8 @@ def ask(server, phases, examples):
 
 def hold_to_contract(*options):
     with Server("--sync", "none", *options) as s:
+        for key in ("a", "a/b", "a/b/c.txt", "a/index.html", "a//b", "..%2Fx"):
+            assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"a value\n" * 100).status == 201
         ask(s, "examples,coverage,fuzzing", 1000 if LONG else 30)
         ask(s, "stateful", 300 if LONG else 2)
 
