@@ -155,7 +155,8 @@ static int value_append(struct value *v, const void *data, size_t len)
     char *all = realloc(v->data, v->info.size + len + 1);
     if (!all)
         return DISKV_ENOMEM;
-    memcpy(all + v->info.size, data, len);
+    if (len)
+        memcpy(all + v->info.size, data, len);
     v->data = all;
     v->info.size += len;
     return 0;

@@ -57,7 +57,10 @@ struct diskv_writer {
     char key[DISKV_KEY_MAX];
 };
 
-/* --- write.c --- */
+/* --- commit.c --- */
+
+/* Has the engine commit what is in storage, and reports that. */
+void writer_commit(diskv_writer *w);
 
 /* Puts down the hash of the value. */
 void writer_hashed(diskv_writer *w, XXH128_hash_t hash);

@@ -335,7 +335,7 @@ static void reads_after_a_move_never_find_what_was_there_before(void **state)
 
 /* --- Many at once --- */
 
-#define PAIRS 300
+#define PAIRS 100
 
 struct follower {
     diskv *store;
