@@ -9,7 +9,8 @@
 #include "tar.h"
 #include "tar_name.h"
 
-#define FILE_NAME_MAX 255 /* bytes that file systems take */
+#define FILE_NAME_MAX 255                 /* bytes that file systems take */
+#define LEARN_MAX     (16 * STREAM_PIECE) /* bytes read by one job for nothing but their count */
 #define XATTR         "SCHILY.xattr.user."
 
 /* An archive being made: page by page, value by value. */
@@ -20,6 +21,7 @@ struct archive {
     size_t at;               /* its next item */
     size_t stem;             /* bytes of each key that names go without */
     diskv_reader *reader;    /* of the value that is being copied; NULL: between two */
+    bool learning;           /* how long it is, by reading it */
     uint64_t offset, size;   /* in it */
     uint64_t made;           /* bytes of the archive in the pieces before */
     bool ended;
@@ -100,46 +102,55 @@ static int add_metadata(struct archive *a)
     return rc;
 }
 
-/* Reads a value of unknown size to its end, which tells it. */
-static int learn_size(struct archive *a, struct buf *out)
+/* The header of the entry whose value is open, of the item before the next. */
+static int add_entry(struct archive *a, struct buf *out)
 {
-    int64_t got = 1;
+    const struct diskv_item *item = &a->page->items[a->at - 1];
+    struct tar_entry entry = {.type = TAR_FILE, .size = a->size};
+    int rc = name_entry(a, item);
 
-    for (a->size = 0; got > 0; a->size += (uint64_t)got) {
-        if (buf_reserve(out, STREAM_PIECE) != 0)
-            return DISKV_ENOMEM;
-        got = diskv_reader_read_wait(a->reader, out->data + out->len, STREAM_PIECE, a->size);
-        if (got < 0)
-            return (int)got;
-    }
-    return 0;
-}
-
-/* Begins the next entry, if its value is still there. */
-static int begin_entry(struct archive *a, struct buf *out)
-{
-    const struct diskv_item *item = &a->page->items[a->at++];
-    struct tar_entry entry = {.type = TAR_FILE};
-    int rc = diskv_reader_open_wait(a->store, item->name, item->len, DISKV_READ_ONCE, &a->reader);
-
-    if (rc != 0)
-        return rc == DISKV_ENOTFOUND ? 0 : rc;
-    a->offset = 0;
-    a->size = diskv_reader_info(a->reader)->size;
-    if (a->size == DISKV_SIZE_UNKNOWN)
-        rc = learn_size(a, out);
-    if (rc == 0)
-        rc = name_entry(a, item);
     if (rc == 0)
         rc = add_metadata(a);
     if (rc != 0)
         return rc;
     entry.name = a->name.data;
     entry.name_len = a->name.len;
-    entry.size = a->size;
     entry.pax = a->pax.data;
     entry.pax_len = a->pax.len;
+    a->offset = 0;
     return tar_add_header(out, &entry, diskv_reader_info(a->reader)->modified.tv_sec);
+}
+
+/* Opens the next value, if it is still there. */
+static int begin_entry(struct archive *a, struct buf *out)
+{
+    const struct diskv_item *item = &a->page->items[a->at++];
+    int rc = diskv_reader_open_wait(a->store, item->name, item->len, DISKV_READ_ONCE, &a->reader);
+
+    if (rc != 0)
+        return rc == DISKV_ENOTFOUND ? 0 : rc;
+    a->size = diskv_reader_info(a->reader)->size;
+    a->learning = a->size == DISKV_SIZE_UNKNOWN;
+    if (a->learning)
+        a->size = 0;
+    return a->learning ? 0 : add_entry(a, out);
+}
+
+/* Reads a value of unknown size towards its end, which tells it. What is read is of no use. */
+static int learn_size(struct archive *a, struct buf *out)
+{
+    for (size_t done = 0; done < LEARN_MAX; done += STREAM_PIECE) {
+        int64_t got = diskv_reader_read_wait(a->reader, out->data, STREAM_PIECE, a->size);
+
+        if (got < 0)
+            return (int)got;
+        a->size += (uint64_t)got;
+        if (got < STREAM_PIECE) {
+            a->learning = false;
+            return add_entry(a, out);
+        }
+    }
+    return DISKV_EAGAIN;
 }
 
 /* Copies of the value what the piece still takes. One that is not as long as it was said to be ends
@@ -180,7 +191,11 @@ static int make(void *ctx, struct buf *out)
     int rc = buf_reserve(out, STREAM_PIECE + TAR_RECORD);
 
     while (rc == 0 && !a->ended && out->len < STREAM_PIECE) {
-        if (a->reader != NULL) {
+        if (a->learning && out->len > 0)
+            break; /* and goes on with an empty piece, to read into */
+        if (a->learning) {
+            rc = learn_size(a, out);
+        } else if (a->reader != NULL) {
             rc = copy_value(a, out);
         } else if (a->page != NULL && a->at < a->page->count) {
             rc = begin_entry(a, out);

@@ -214,11 +214,11 @@ def metadata_come_as_extended_attributes():
 
 @test
 def values_are_plain_however_their_files_are_compressed():
-    theirs = {"theirs": gzip.compress(b"2" * 300000)}  # whose size nobody knows before it is read
+    theirs = {"theirs": gzip.compress(b"2" * 5000000)}  # whose size nobody knows before it is read
     with store_of(theirs) as directory, Server("--sync", "none", "--compress", "gzip", dir=directory) as s:
         put(s, "ours", b"1" * 100000)
         with extract(get(s)) as directory:
-            for name, value in (("ours", b"1" * 100000), ("theirs", b"2" * 300000)):
+            for name, value in (("ours", b"1" * 100000), ("theirs", b"2" * 5000000)):
                 with open(f"{directory}/{name}", "rb") as file:
                     assert file.read() == value
 
