@@ -7,6 +7,7 @@
 #include "key.h"
 #include "precondition.h"
 #include "upload.h"
+#include <strings.h>
 
 #define COPY_FROM "X-Copy-From"
 #define MOVE_FROM "X-Move-From"
@@ -30,10 +31,25 @@ struct copy {
 
 static const char has_body[] = "a copy takes no body";
 
+static enum MHD_Result look_for_copy(void *cls, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    bool *asked = cls;
+
+    (void)kind;
+    (void)value;
+    *asked =
+        strncasecmp(name, "X-Copy-", strlen("X-Copy-")) == 0 || strcasecmp(name, MOVE_FROM) == 0;
+    return *asked ? MHD_NO : MHD_YES;
+}
+
+/* Conditions about a source make a copy too: without one they are refused, not dropped. */
 bool copy_is_asked(const struct request *r)
 {
-    return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, COPY_FROM) != NULL ||
-           MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MOVE_FROM) != NULL;
+    bool asked = false;
+
+    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, look_for_copy, &asked);
+    return asked;
 }
 
 /* Reads where the value comes from, or refuses. */
@@ -44,7 +60,7 @@ static bool read_source(struct request *r, struct copy *c)
     size_t before = strlen("/keys/"), len;
 
     c->moves = move != NULL;
-    path = c->moves ? move : copy;
+    path = c->moves ? move : lines > 0 ? copy : "";
     len = strcspn(path, " \t");
     c->from = malloc(len + 1);
     if (c->from == NULL) {

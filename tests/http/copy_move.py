@@ -240,6 +240,15 @@ def conditions_with_the_prefix_are_about_the_source():
 
 
 @test
+def conditions_about_a_source_are_not_dropped_where_none_is_named():
+    with Server() as s:
+        put(s, "a", b"value")
+        for header in ("X-Copy-If-Match: *", "X-Copy-If-None-Match;", "x-copy-if-unmodified-since: now", "X-Copy-Form: /keys/b"):
+            check_problem(curl("-T", "-", "-H", header, s.url + "/keys/a", input=b"other"), 400)
+        assert get(s, "a").body == b"value"
+
+
+@test
 def of_racing_copies_that_only_create_exactly_one_wins():
     with Server() as s:
         for how in (COPY, MOVE):

@@ -32,7 +32,7 @@ def hold_to_contract(*options):
     with Server("--sync", "none", *options) as s:
         for key in ("a", "a/b", "a/b/c.txt", "a/index.html", "a//b", "..%2Fx"):
             assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"a value\n" * 100).status == 201
-        ask(s, "examples,coverage,fuzzing", 300 if LONG else 45)
+        ask(s, "examples,coverage,fuzzing", 300 if LONG else 40)
         ask(s, "stateful", 60 if LONG else 3)
 
 
