@@ -118,8 +118,12 @@ static int read_gzip(struct tar_put *p)
 
 static int read_input(struct tar_put *p)
 {
-    int rc = p->form == UNSEEN ? recognise(p) : 0;
+    int rc = 0;
 
+    if (p->used == p->len)
+        return 0;
+    if (p->form == UNSEEN)
+        rc = recognise(p);
     if (rc == 0 && p->form == GZIP)
         rc = read_gzip(p);
     else if (rc == 0 && p->form == PLAIN)
