@@ -294,6 +294,7 @@ int diskv_erase_all(diskv *store, bool foreign);
 
 enum diskv_read {
     DISKV_READ_CACHED,
+    DISKV_READ_ONCE,   /* from the cache, which does not keep what it lacks */
     DISKV_READ_DIRECT, /* past the cache, which drops what it has of the key */
     DISKV_READ_STORED, /* as the file has it, compressed perhaps; `size` is that of the file */
 };
@@ -357,10 +358,12 @@ void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
  * closed. In Go: WriteStream, with diskv_writer_commit_wait at its end. */
 int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len);
 
-/* Makes the content of `reader`, which stays the caller's, what the writer is to commit: the
- * value's file as it is, with its checksum, however it is compressed; its blocks are shared where
- * the file system can, else copied. Nothing may be appended, before or after; type and fields are
- * the writer's own. ESTALE when another program changed the file meanwhile. */
+/* Makes the content of `reader`, which is of the same store and stays the caller's, what the writer
+ * is to commit: the value's file as it is, with its checksum, however it is compressed; its blocks
+ * are shared where the file system can, else copied. Type and fields are the writer's own. EINVAL
+ * where anything was appended or copied before, nor may it be after; ETOOLARGE; ESTALE when another
+ * program changed the file meanwhile, or when the reader, opened with DISKV_READ_STORED, has only
+ * what is cached of a file that is gone. After an error the writer can only be closed. */
 void diskv_writer_copy(diskv_writer *writer, diskv_reader *reader, diskv_done *done, void *ctx);
 
 /* diskv_writer_copy, waiting. */
@@ -408,9 +411,11 @@ struct diskv_move {
     bool created;           /* out: `to` had no value */
 };
 
-/* Moves a value in one step: nobody sees it under both keys or under none. Where its metadata are
- * replaced too, a crash may leave it where it was with those. `move` must live until `done`.
- * ENOTFOUND; EINVAL where both keys are the same; errors as diskv_writer_commit. */
+/* Moves a value in one step: nobody sees it under both keys or under none. Its bytes and the time of
+ * their last change stay. Where its metadata are replaced too, a crash may leave it where it was
+ * with those. `move` must live until `done`. ENOTFOUND; EINVAL where both keys are the same;
+ * ECONFLICT also where one of them lies on a file system that is mounted in the store's directory;
+ * errors as diskv_writer_commit. */
 void diskv_move(diskv *store, struct diskv_move *move, diskv_done *done, void *ctx);
 
 /* diskv_move, waiting. */
@@ -441,6 +446,8 @@ struct diskv_list_options {
         *delimiter; /* fold what follows its first occurrence after the prefix; "" for none */
     size_t delimiter_len;
     size_t limit; /* entries and folded prefixes together, 1 to DISKV_LIST_MAX */
+    bool bare;    /* no info, for a fraction of the time: nobody looks at the values, so that keys
+                   * whose files other programs have just removed are listed too */
 };
 
 /* One item of a page, in order of `name`. */

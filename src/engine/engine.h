@@ -90,22 +90,33 @@ struct engine_fill {
     struct engine_op op;
     struct engine_writer *writer; /* nothing was written to it */
     const char *path;             /* a regular file of the machine's; must live until `done` */
+    const char *key;              /* that the commit will be for */
+    size_t len;
     bool share; /* its blocks may be the file's own: the caller removes it after the commit */
+};
+
+struct engine_copy {
+    struct engine_op op;
+    struct engine_writer *writer; /* nothing was written to it */
+    struct engine_reader *reader; /* of this engine; stays the caller's */
 };
 
 struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
-    struct timespec mtime;        /* the value's from now on */
-    const char *type;             /* "" for none */
+    const char *key;
+    size_t len;
+    struct timespec mtime; /* the value's from now on */
+    const char *type;      /* "" for none */
     const char *record;
     bool must_keep;      /* ENOTSUP where type and record cannot be kept, else they are lost */
     const void *points;  /* lost where they cannot be kept; the store's own, for whoever asks */
     size_t points_len;   /* 0 to ENGINE_POINTS_MAX */
     engine_guard *guard; /* or NULL */
     void *guard_ctx;
-    bool created; /* out: there was no value */
-    bool same;    /* out: what was filled in is the value's own file: nothing changed */
+    bool created;   /* out: there was no value */
+    bool same;      /* out: what was filled in is the value's own file: nothing changed */
+    uint8_t *ident; /* out: the value's identity from now on; NULL where it is not wanted */
 };
 
 struct engine_erase {
@@ -116,17 +127,33 @@ struct engine_erase {
     void *guard_ctx;
 };
 
+/* What is kept beside a value, in place of what there was. */
+struct engine_notes {
+    const char *between; /* the record until the type is changed; NULL where it is not */
+    const char *type;    /* where it or the record cannot be kept: ENOTSUP */
+    const char *record;
+};
+
 struct engine_annotate {
     struct engine_op op;
     const char *key;
     size_t len;
-    engine_guard
-        *guard; /* sets what follows from the value as it is; not asked where there is none */
+    engine_guard *guard; /* sets `notes`; not asked where there is no value */
     void *guard_ctx;
-    const char *between; /* the record until the type is changed; NULL where it is not */
-    const char *type;    /* where it or the record cannot be kept: ENOTSUP */
-    const char *record;
+    struct engine_notes notes;
     struct engine_info info; /* out: of the value as it is now */
+};
+
+struct engine_move {
+    struct engine_op op;
+    const char *from, *to; /* two keys */
+    size_t from_len, to_len;
+    engine_guard *from_guard;  /* or NULL; may set `notes`; not asked where there is no value */
+    engine_guard *to_guard;    /* or NULL */
+    void *guard_ctx;           /* of both */
+    struct engine_notes notes; /* where its type is NULL, all stays as it is */
+    struct engine_info info;   /* out: of the value as it is now */
+    bool created;              /* out: `to` had no value */
 };
 
 struct engine_clear {
@@ -188,8 +215,8 @@ struct engine_ops {
 
     void (*close)(struct engine_reader *reader);
 
-    /* Begins a value; waits for nothing. Nobody sees it before commit. */
-    int (*begin)(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+    /* Begins a value; waits for nothing. Nobody sees it before commit, which says whose it is. */
+    int (*begin)(struct engine *engine, struct engine_writer **out);
     void (*write)(struct engine_write *w);
 
     /* What a value of `size` bytes is sure to fail with at its commit, unless something changes
@@ -200,6 +227,11 @@ struct engine_ops {
      * done, by sharing its blocks, or by copying. A shared file keeps its own mtime and attributes,
      * those that the commit sets excepted. ENOTFOUND; EINVAL where it is no regular file. */
     void (*fill)(struct engine_fill *f);
+
+    /* Makes the bytes of a reader's value, as the engine keeps them, what was written: by sharing
+     * them where that can be done, else by copying. ESTALE where they are not those that the reader
+     * opened. */
+    void (*copy)(struct engine_copy *c);
 
     /* Makes what was written the key's value in one step, seen whole or not at all. The
      * completions of changes of one key
@@ -215,6 +247,11 @@ struct engine_ops {
     /* Changes what is kept beside a value, and neither its bytes nor its mtime. The record changes
      * in one step, so does the type. ENOTFOUND. */
     void (*annotate)(struct engine *engine, struct engine_annotate *a);
+
+    /* Gives a value another key in one step: whoever looks at `from` and then at `to` does not miss
+     * it. Neither its bytes nor its mtime change. A crash may leave its new notes and the old key.
+     * ENOTFOUND; ECONFLICT where its file cannot lie where the other key's does. */
+    void (*move)(struct engine *engine, struct engine_move *m);
 
     /* Removes every value. ECONFLICT, and nothing is removed, where anything else lies among them
      * and `foreign` is not set; where it is, all of that goes too. */

@@ -41,6 +41,9 @@ struct fs {
 
 #define FS_TMP_NAME 48
 
+/* How often a change starts over when other programs remove directories under it. */
+#define FS_TRIES_MAX 10000
+
 /* --- fs_tmp.c --- */
 
 /* A name that no other temporary file of this process has. */
@@ -123,6 +126,13 @@ void fs_ident(const struct stat *stat, uint8_t out[static ENGINE_IDENT_LEN]);
 /* Describes an open value. */
 void fs_info(int fd, const struct stat *stat, struct timespec looked, struct engine_info *out);
 
+/* Describes an open value as it is now. A negative errno. */
+int fs_info_now(int fd, struct engine_info *out);
+
+/* Opens the value of a key for reading, waiting, and describes it: a descriptor or a negative
+ * errno. */
+int fs_value_open(struct fs *fs, const char *key, size_t len, struct stat *out);
+
 /* Closes a file that has lost its name, on a worker: the last close frees its blocks, which takes a
  * second for some GiB. */
 void fs_close_later(struct fs *fs, int fd);
@@ -132,6 +142,7 @@ void fs_open(struct engine *engine, struct engine_open *o);
 int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
 void fs_read(struct engine_read *r);
 int fs_points(struct engine_reader *reader, void *buf);
+int fs_reader_fd(struct engine_reader *reader);
 void fs_close(struct engine_reader *reader);
 int fs_identify(struct engine *engine, const char *key, size_t len,
                 uint8_t ident[static ENGINE_IDENT_LEN]);
@@ -147,14 +158,11 @@ struct fs_writer {
     bool shared; /* the file had a name before, and is open for reading only */
     uint64_t size;
     char name[FS_TMP_NAME]; /* in tmp */
-    size_t key_len;
-    char key[];
 };
 
-int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out);
+int fs_begin(struct engine *engine, struct engine_writer **out);
 int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
 void fs_write(struct engine_write *w);
-void fs_fill(struct engine_fill *f);
 void fs_abort(struct engine_writer *writer);
 void fs_commit(struct engine_commit *c);
 
@@ -167,6 +175,17 @@ void fs_file_grown(struct fs_writer *writer, size_t len);
 /* Closes the writer and, unless it was `renamed`, removes its file. */
 void fs_writer_end(struct fs_writer *writer, bool renamed);
 
+/* --- fs_fill.c --- */
+
+/* Makes the content of an open file that of a writer that has none. A negative errno. */
+int fs_file_copy(struct fs *fs, struct fs_writer *writer, int fd);
+
+void fs_fill(struct engine_fill *f);
+
+/* --- fs_copy.c --- */
+
+void fs_copy(struct engine_copy *c);
+
 /* --- fs_batch.c: changes to names, on the committer thread --- */
 
 /* Takes the commit over from the workers, who have written its file. */
@@ -174,15 +193,41 @@ void fs_commit_post(struct engine_commit *c);
 void fs_erase(struct engine *engine, struct engine_erase *e);
 void fs_clear(struct engine *engine, struct engine_clear *c);
 void fs_annotate(struct engine *engine, struct engine_annotate *a);
+void fs_move_post(struct engine *engine, struct engine_move *m);
 
 /* --- fs_commit.c: a change of each kind, made; a code of diskv's table --- */
 
 int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs);
 int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs);
 
+/* What moves need of it. Opens the slot to put a value in, once the guard agrees: a refused change
+ * makes no directory. A negative errno; `*refused` is what the guard said. */
+int fs_slot_claim(struct fs *fs, const char *path, engine_guard *guard, void *guard_ctx,
+                  struct fs_dirs *dirs, struct fs_slot *slot, int *refused);
+
+/* Keeps a large value that is about to lose its name from being freed here and now: for
+ * fs_value_release; -1 for none. */
+int fs_value_hold(const struct fs_slot *slot);
+void fs_value_release(struct fs *fs, int fd);
+
+/* Closes a slot that has lost its value, and removes the directories that it leaves empty. */
+void fs_slot_leave(struct fs *fs, struct fs_slot *slot, const char *path, struct fs_dirs *dirs);
+
 /* --- fs_annotate.c --- */
 
 int fs_annotate_apply(struct fs *fs, struct engine_annotate *a);
+
+/* Puts the notes in place of the `old` ones, which stand where that fails, but for EINDOUBT. A code
+ * of diskv's table. */
+int fs_notes_set(int fd, const struct engine_notes *notes, const struct engine_info *old);
+
+/* Takes that back. A negative errno. */
+int fs_notes_restore(int fd, const struct engine_info *old);
+
+/* --- fs_move.c --- */
+
+void fs_move(struct engine *engine, struct engine_move *m);
+int fs_move_apply(struct fs *fs, struct engine_move *m, struct fs_dirs *dirs);
 
 /* --- fs_clear.c --- */
 

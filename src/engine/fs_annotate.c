@@ -17,53 +17,42 @@ static int attribute_set(int fd, const char *name, const char *text)
 }
 
 /* The record says what changes until the type has changed too. */
-static int type_change(int fd, const struct engine_annotate *a)
+static int type_change(int fd, const struct engine_notes *notes)
 {
-    int rc = attribute_set(fd, "user.mime_type", a->type);
-    return rc ? rc : attribute_set(fd, "user.diskv", a->record);
+    int rc = attribute_set(fd, "user.mime_type", notes->type);
+    return rc ? rc : attribute_set(fd, "user.diskv", notes->record);
 }
 
-/* Takes back a change that failed half-way: what it set already would be read. */
-static int type_restore(int fd, const struct engine_info *old)
+int fs_notes_restore(int fd, const struct engine_info *old)
 {
     int rc = attribute_set(fd, "user.mime_type", old->type);
     return rc ? rc : attribute_set(fd, "user.diskv", old->record);
 }
 
-/* A code of diskv's table. After a failed sync nobody knows what is on the disk. */
-static int value_change(int fd, const struct engine_annotate *a, const struct engine_info *old)
+/* A change that failed half-way is taken back: what it set already would be read. */
+int fs_notes_set(int fd, const struct engine_notes *notes, const struct engine_info *old)
 {
-    int rc = attribute_set(fd, "user.diskv", a->between ? a->between : a->record);
+    int rc = attribute_set(fd, "user.diskv", notes->between ? notes->between : notes->record);
     if (rc)
         return error_from_errno(-rc);
-    rc = a->between ? type_change(fd, a) : 0;
+    rc = notes->between ? type_change(fd, notes) : 0;
     if (rc)
-        return type_restore(fd, old) ? DISKV_EINDOUBT : error_from_errno(-rc);
-    return a->op.sync && sys_fsync(fd) ? DISKV_EINDOUBT : 0;
+        return fs_notes_restore(fd, old) ? DISKV_EINDOUBT : error_from_errno(-rc);
+    return 0;
 }
 
-static int info_read(int fd, struct engine_info *out)
-{
-    struct timespec looked = fs_now();
-    struct stat st;
-    int rc = sys_stat(fd, "", &st);
-    if (!rc)
-        fs_info(fd, &st, looked, out);
-    return rc;
-}
-
-/* The description at the end shows the new ctime; where there is none the change was made all the
- * same. */
+/* After a failed sync nobody knows what is on the disk. The description at the end shows the new
+ * ctime; where there is none the change was made all the same. */
 static int value_annotate(int fd, struct engine_annotate *a)
 {
     struct engine_info old;
-    int rc = info_read(fd, &old);
+    int rc = fs_info_now(fd, &old);
     if (rc)
         return error_from_errno(-rc);
     rc = a->guard ? a->guard(a->guard_ctx, &old) : 0;
     if (!rc)
-        rc = value_change(fd, a, &old);
-    if (!rc && info_read(fd, &a->info))
+        rc = fs_notes_set(fd, &a->notes, &old);
+    if (!rc && ((a->op.sync && sys_fsync(fd)) || fs_info_now(fd, &a->info)))
         rc = DISKV_EINDOUBT;
     return rc;
 }

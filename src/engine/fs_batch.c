@@ -7,7 +7,7 @@
 /* Changes that share their syncs. */
 #define BATCH_MAX 128
 
-enum kind { COMMIT, ERASE, CLEAR, ANNOTATE };
+enum kind { COMMIT, ERASE, CLEAR, ANNOTATE, MOVE };
 
 /* What is to be done of each kind. */
 static int change_apply(struct fs *fs, struct engine_op *op, struct fs_dirs *dirs)
@@ -21,6 +21,8 @@ static int change_apply(struct fs *fs, struct engine_op *op, struct fs_dirs *dir
         return fs_clear_apply(fs, container_of(op, struct engine_clear, op), dirs);
     case ANNOTATE:
         return fs_annotate_apply(fs, container_of(op, struct engine_annotate, op));
+    case MOVE:
+        return fs_move_apply(fs, container_of(op, struct engine_move, op), dirs);
     }
     return DISKV_EINVAL;
 }
@@ -113,4 +115,9 @@ void fs_clear(struct engine *engine, struct engine_clear *c)
 void fs_annotate(struct engine *engine, struct engine_annotate *a)
 {
     change_post(engine, &a->op, ANNOTATE);
+}
+
+void fs_move_post(struct engine *engine, struct engine_move *m)
+{
+    change_post(engine, &m->op, MOVE);
 }

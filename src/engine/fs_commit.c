@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How often a change starts over when other programs remove directories under it. */
-#define TRIES_MAX 10000
-
 /* Asks the guard about what the slot holds. A negative code of diskv's table. */
 static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
 {
@@ -28,8 +25,7 @@ static int guard_ask(const struct fs_slot *slot, engine_guard *guard, void *ctx)
     return guard(ctx, &info);
 }
 
-/* Keeps a large value that is about to lose its name from being freed here and now; -1 for none. */
-static int value_hold(const struct fs_slot *slot)
+int fs_value_hold(const struct fs_slot *slot)
 {
     if (!slot->exists || slot->stat.st_size < FS_LARGE)
         return -1;
@@ -37,27 +33,36 @@ static int value_hold(const struct fs_slot *slot)
     return fd < 0 ? -1 : fd;
 }
 
-static void value_release(struct fs *fs, int fd)
+void fs_value_release(struct fs *fs, int fd)
 {
     if (fd >= 0)
         fs_close_later(fs, fd);
 }
 
-/* Opens the slot to commit to, once the guard agrees: a refused commit makes no directory. */
-static int commit_slot(struct fs *fs, struct engine_commit *c, const char *path,
-                       struct fs_dirs *dirs, struct fs_slot *slot, int *refused)
+int fs_slot_claim(struct fs *fs, const char *path, engine_guard *guard, void *guard_ctx,
+                  struct fs_dirs *dirs, struct fs_slot *slot, int *refused)
 {
-    int rc = c->guard ? fs_slot_open(fs, path, false, dirs, slot) : -ENOENT;
+    int rc = guard ? fs_slot_open(fs, path, false, dirs, slot) : -ENOENT;
     if (rc == 0) {
-        *refused = guard_ask(slot, c->guard, c->guard_ctx);
+        *refused = guard_ask(slot, guard, guard_ctx);
         if (*refused)
             fs_slot_close(slot);
         return 0;
     }
     if (rc != -ENOENT)
         return rc;
-    *refused = c->guard ? c->guard(c->guard_ctx, NULL) : 0;
+    *refused = guard ? guard(guard_ctx, NULL) : 0;
     return *refused ? 0 : fs_slot_open(fs, path, true, dirs, slot);
+}
+
+void fs_slot_leave(struct fs *fs, struct fs_slot *slot, const char *path, struct fs_dirs *dirs)
+{
+    char left[LAYOUT_PATH_SIZE];
+    size_t len = (size_t)snprintf(left, sizeof left, "%s", path);
+    if (strcmp(slot->name, LAYOUT_VALUE_NAME) == 0)
+        snprintf(left + len, sizeof left - len, "/%s", LAYOUT_VALUE_NAME);
+    fs_dirs_add(dirs, slot->fd);
+    fs_prune(fs, left, dirs);
 }
 
 /* True where the writer's file is the value already: then there is nothing to rename. */
@@ -67,18 +72,27 @@ static bool is_same(const struct fs_writer *w, const struct fs_slot *slot)
     return w->shared && slot->exists && !sys_stat(w->fd, "", &st) && fs_same_file(&st, &slot->stat);
 }
 
+static int ident_set(const struct engine_commit *c, const struct fs_writer *w)
+{
+    struct stat st;
+    int rc = c->ident ? sys_stat(w->fd, "", &st) : 0;
+    if (c->ident && !rc)
+        fs_ident(&st, c->ident);
+    return rc;
+}
+
 /* One try to give the value its name. -ENOENT: look again. */
 static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
                       struct fs_dirs *dirs, int *refused)
 {
     struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     struct fs_slot slot;
-    int rc = commit_slot(fs, c, path, dirs, &slot, refused);
+    int rc = fs_slot_claim(fs, path, c->guard, c->guard_ctx, dirs, &slot, refused);
     if (rc || *refused)
         return rc;
-    int old_fd = value_hold(&slot);
+    int old_fd = fs_value_hold(&slot);
     rc = sys_renameat2(fs->tmp_fd, w->name, slot.fd, slot.name, 0);
-    value_release(fs, old_fd);
+    fs_value_release(fs, old_fd);
     if (rc) {
         fs_slot_close(&slot);
         return rc == -EISDIR ? -ENOENT : rc;
@@ -88,18 +102,18 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
         sys_unlinkat(fs->tmp_fd, w->name, 0);
     c->created = !slot.exists;
     fs_dirs_add(dirs, slot.fd);
+    *refused = ident_set(c, w) ? DISKV_EINDOUBT : 0;
     return 0;
 }
 
 int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
 {
-    struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     char path[LAYOUT_PATH_SIZE];
-    int refused = fs->layout->to_path(fs->layout, w->key, w->key_len, path);
+    int refused = fs->layout->to_path(fs->layout, c->key, c->len, path);
     if (refused)
         return refused;
     int rc;
-    int tries = TRIES_MAX;
+    int tries = FS_TRIES_MAX;
     do {
         rc = commit_try(fs, c, path, dirs, &refused);
     } while (rc == -ENOENT && --tries);
@@ -120,19 +134,14 @@ int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
         return rc == -ELOOP ? DISKV_ENOTFOUND : error_from_errno(-rc);
     int refused = guard_ask(&slot, e->guard, e->guard_ctx);
     if (!refused) {
-        int old_fd = value_hold(&slot);
+        int old_fd = fs_value_hold(&slot);
         rc = sys_unlinkat(slot.fd, slot.name, 0);
-        value_release(fs, old_fd);
+        fs_value_release(fs, old_fd);
     }
     if (rc || refused) {
         fs_slot_close(&slot);
         return refused ? refused : error_from_errno(-rc);
     }
-    if (strcmp(slot.name, LAYOUT_VALUE_NAME) == 0) {
-        size_t len = strlen(path);
-        snprintf(path + len, sizeof path - len, "/%s", LAYOUT_VALUE_NAME);
-    }
-    fs_dirs_add(dirs, slot.fd);
-    fs_prune(fs, path, dirs);
+    fs_slot_leave(fs, &slot, path, dirs);
     return 0;
 }

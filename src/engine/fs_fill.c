@@ -12,25 +12,25 @@
 
 /* True where the file is the very one that is to be replaced: renaming one of two names of a file
  * to the other does nothing. */
-static bool is_value(const struct fs_writer *w, const struct stat *from)
+static bool is_value(const struct engine_fill *f, const struct stat *from)
 {
     uint8_t ident[ENGINE_IDENT_LEN], value[ENGINE_IDENT_LEN];
     fs_ident(from, ident);
-    return !fs_identify(w->writer.engine, w->key, w->key_len, value) &&
+    return !fs_identify(f->writer->engine, f->key, f->len, value) &&
            memcmp(ident, value, sizeof ident) == 0;
 }
 
 /* Links the open file into tmp, and takes over its descriptor. By the time of the link `path` may
  * name another file. */
-static int file_share(struct fs *fs, struct fs_writer *w, const char *path, int fd,
-                      const struct stat *from)
+static int file_share(struct fs *fs, const struct engine_fill *f, int fd, const struct stat *from)
 {
-    int rc = is_value(w, from) ? -EXDEV : sys_may_write(fd); /* a commit sets attributes */
+    struct fs_writer *w = container_of(f->writer, struct fs_writer, writer);
+    int rc = is_value(f, from) ? -EXDEV : sys_may_write(fd); /* a commit sets attributes */
     if (rc)
         return rc;
     do {
         fs_tmp_name(fs, w->name);
-        rc = sys_linkat(AT_FDCWD, path, fs->tmp_fd, w->name);
+        rc = sys_linkat(AT_FDCWD, f->path, fs->tmp_fd, w->name);
     } while (rc == -EEXIST);
     if (rc)
         return rc;
@@ -50,7 +50,7 @@ static int file_share(struct fs *fs, struct fs_writer *w, const char *path, int 
 
 /* Shares the blocks where the file system can; what that leaves the kernel copies, and what that
  * leaves is read and written. */
-static int file_copy(struct fs *fs, struct fs_writer *w, int fd)
+int fs_file_copy(struct fs *fs, struct fs_writer *w, int fd)
 {
     struct stat st;
     int rc = fs_file_make(fs, w);
@@ -81,8 +81,8 @@ static void fill_run(struct job *job)
         f->op.done(&f->op, fd);
         return;
     }
-    if (!f->share || file_share(fs, w, f->path, fd, &from)) {
-        rc = file_copy(fs, w, fd);
+    if (!f->share || file_share(fs, f, fd, &from)) {
+        rc = fs_file_copy(fs, w, fd);
         close(fd);
     }
     f->op.done(&f->op, rc ? error_from_errno(-rc) : 0);

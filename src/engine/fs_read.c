@@ -78,6 +78,16 @@ void fs_info(int fd, const struct stat *st, struct timespec looked, struct engin
     attributes_get(fd, out);
 }
 
+int fs_info_now(int fd, struct engine_info *out)
+{
+    struct timespec looked = fs_now();
+    struct stat st;
+    int rc = sys_stat(fd, "", &st);
+    if (!rc)
+        fs_info(fd, &st, looked, out);
+    return rc;
+}
+
 /* Opens below the base directory, waiting or not. */
 static int file_open(struct fs *fs, const char *path, bool now)
 {
@@ -124,6 +134,11 @@ static int value_open(struct fs *fs, const char *key, size_t len, bool now, stru
         if (!S_ISDIR(st->st_mode) || !path_go_inside(path))
             return -ENOENT;
     }
+}
+
+int fs_value_open(struct fs *fs, const char *key, size_t len, struct stat *out)
+{
+    return value_open(fs, key, len, false, out);
 }
 
 static int reader_open(struct engine *engine, struct engine_open *o, bool now)
@@ -198,6 +213,11 @@ int fs_points(struct engine_reader *reader, void *buf)
     struct fs_reader *r = container_of(reader, struct fs_reader, reader);
     int n = sys_fgetxattr(r->fd, FS_POINTS, buf, ENGINE_POINTS_MAX);
     return n > 0 ? n : 0;
+}
+
+int fs_reader_fd(struct engine_reader *reader)
+{
+    return container_of(reader, struct fs_reader, reader)->fd;
 }
 
 struct closing {

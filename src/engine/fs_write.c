@@ -20,15 +20,13 @@ static struct fs *writer_fs(const struct fs_writer *w)
     return container_of(w->writer.engine, struct fs, engine);
 }
 
-int fs_begin(struct engine *engine, const char *key, size_t len, struct engine_writer **out)
+int fs_begin(struct engine *engine, struct engine_writer **out)
 {
-    struct fs_writer *w = calloc(1, sizeof *w + len);
+    struct fs_writer *w = calloc(1, sizeof *w);
     if (!w)
         return DISKV_ENOMEM;
     w->writer.engine = engine;
     w->fd = -1;
-    w->key_len = len;
-    memcpy(w->key, key, len);
     *out = &w->writer;
     return 0;
 }

@@ -134,22 +134,16 @@ static void memory_close(struct engine_reader *reader)
     free(r);
 }
 
-static int memory_begin(struct engine *engine, const char *key, size_t len,
-                        struct engine_writer **out)
+static int memory_begin(struct engine *engine, struct engine_writer **out)
 {
     struct memory_writer *w = calloc(1, sizeof *w);
     struct value *v = calloc(1, sizeof *v);
-    char *copy = malloc(len + 1);
-    if (!w || !v || !copy) {
-        free(copy);
+    if (!w || !v) {
         free(v);
         free(w);
         return DISKV_ENOMEM;
     }
-    memcpy(copy, key, len);
     atomic_init(&v->refs, 1);
-    v->key = copy;
-    v->len = len;
     w->writer.engine = engine;
     w->value = v;
     *out = &w->writer;
@@ -161,7 +155,8 @@ static int value_append(struct value *v, const void *data, size_t len)
     char *all = realloc(v->data, v->info.size + len + 1);
     if (!all)
         return DISKV_ENOMEM;
-    memcpy(all + v->info.size, data, len);
+    if (len)
+        memcpy(all + v->info.size, data, len);
     v->data = all;
     v->info.size += len;
     return 0;
@@ -188,6 +183,13 @@ static void memory_fill(struct engine_fill *f)
     if (fd >= 0)
         close(fd);
     f->op.done(&f->op, rc);
+}
+
+static void memory_copy(struct engine_copy *c)
+{
+    struct value *v = container_of(c->writer, struct memory_writer, writer)->value;
+    const struct value *from = container_of(c->reader, struct memory_reader, reader)->value;
+    c->op.done(&c->op, value_append(v, from->data, from->info.size));
 }
 
 static void memory_abort(struct engine_writer *writer)
@@ -219,6 +221,15 @@ static int value_put(struct memory *m, struct value *v, size_t at, bool exists)
     return 0;
 }
 
+/* A copy of a key, for free(). */
+static char *key_copy(const char *key, size_t len)
+{
+    char *copy = malloc(len);
+    if (copy)
+        memcpy(copy, key, len);
+    return copy;
+}
+
 /* Without room for the points there are none. */
 static void attributes_set(struct value *v, const struct engine_commit *c)
 {
@@ -240,21 +251,36 @@ static void memory_commit(struct engine_commit *c)
     struct memory *m = engine_memory(c->writer->engine);
     struct value *v = w->value;
     attributes_set(v, c);
+    v->key = key_copy(c->key, c->len);
+    v->len = c->len;
+    int rc = v->key ? 0 : DISKV_ENOMEM;
     pthread_mutex_lock(&m->lock);
     m->next_ident++;
     memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
     size_t at;
-    bool exists = value_find(m, v->key, v->len, &at);
-    int rc = c->guard ? c->guard(c->guard_ctx, exists ? &m->values[at]->info : NULL) : 0;
+    bool exists = value_find(m, c->key, c->len, &at);
+    if (!rc && c->guard)
+        rc = c->guard(c->guard_ctx, exists ? &m->values[at]->info : NULL);
     if (!rc)
         rc = value_put(m, v, at, exists);
     c->created = !exists;
     c->same = false;
+    if (c->ident)
+        memcpy(c->ident, v->info.ident, sizeof v->info.ident);
     if (!rc)
         w->value = NULL;
     memory_abort(&w->writer);
     c->op.done(&c->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+/* Takes a value out of the table, whose reference is the caller's. Under the lock. */
+static struct value *value_take(struct memory *m, size_t at)
+{
+    struct value *v = m->values[at];
+    m->count--;
+    memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
+    return v;
 }
 
 static void memory_erase(struct engine *engine, struct engine_erase *e)
@@ -265,13 +291,16 @@ static void memory_erase(struct engine *engine, struct engine_erase *e)
     int rc = value_find(m, e->key, e->len, &at) ? 0 : DISKV_ENOTFOUND;
     if (!rc && e->guard)
         rc = e->guard(e->guard_ctx, &m->values[at]->info);
-    if (!rc) {
-        value_unref(m->values[at]);
-        m->count--;
-        memmove(m->values + at, m->values + at + 1, (m->count - at) * sizeof(struct value *));
-    }
+    if (!rc)
+        value_unref(value_take(m, at));
     e->op.done(&e->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+static void notes_set(struct engine_info *info, const struct engine_notes *notes)
+{
+    snprintf(info->type, sizeof info->type, "%s", notes->type);
+    snprintf(info->record, sizeof info->record, "%s", notes->record);
 }
 
 static void memory_annotate(struct engine *engine, struct engine_annotate *a)
@@ -284,14 +313,50 @@ static void memory_annotate(struct engine *engine, struct engine_annotate *a)
         rc = a->guard(a->guard_ctx, &m->values[at]->info);
     if (!rc) {
         struct engine_info *info = &m->values[at]->info;
-        snprintf(info->type, sizeof info->type, "%s", a->type);
-        snprintf(info->record, sizeof info->record, "%s", a->record);
+        notes_set(info, &a->notes);
         m->next_ident++;
         memcpy(info->ident, &m->next_ident, sizeof m->next_ident);
         a->info = *info;
     }
     a->op.done(&a->op, rc);
     pthread_mutex_unlock(&m->lock);
+}
+
+/* Gives the value at `at` the key, in place of the one it has. There is room in the table for what
+ * was just in it. Under the lock. */
+static int value_rename(struct memory *m, size_t at, char **key, struct engine_move *move)
+{
+    struct value *v = value_take(m, at);
+    char *old = v->key;
+    v->key = *key;
+    v->len = move->to_len;
+    *key = old;
+    move->created = !value_find(m, v->key, v->len, &at);
+    if (move->notes.type)
+        notes_set(&v->info, &move->notes);
+    m->next_ident++;
+    memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);
+    move->info = v->info;
+    return value_put(m, v, at, !move->created);
+}
+
+static void memory_move(struct engine *engine, struct engine_move *move)
+{
+    struct memory *m = engine_memory(engine);
+    char *key = key_copy(move->to, move->to_len);
+    pthread_mutex_lock(&m->lock);
+    size_t at, to_at;
+    int rc = value_find(m, move->from, move->from_len, &at) ? 0 : DISKV_ENOTFOUND;
+    if (!rc && move->from_guard)
+        rc = move->from_guard(move->guard_ctx, &m->values[at]->info);
+    bool exists = value_find(m, move->to, move->to_len, &to_at);
+    if (!rc && move->to_guard)
+        rc = move->to_guard(move->guard_ctx, exists ? &m->values[to_at]->info : NULL);
+    if (!rc)
+        rc = key ? value_rename(m, at, &key, move) : DISKV_ENOMEM;
+    move->op.done(&move->op, rc);
+    pthread_mutex_unlock(&m->lock);
+    free(key);
 }
 
 static void memory_clear(struct engine *engine, struct engine_clear *c)
@@ -382,10 +447,12 @@ static const struct engine_ops memory_ops = {
     .begin = memory_begin,
     .write = memory_write,
     .fill = memory_fill,
+    .copy = memory_copy,
     .commit = memory_commit,
     .abort = memory_abort,
     .erase = memory_erase,
     .annotate = memory_annotate,
+    .move = memory_move,
     .clear = memory_clear,
     .identify = memory_identify,
     .stat = memory_stat,

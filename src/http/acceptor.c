@@ -1,6 +1,7 @@
 #include "acceptor.h"
 #include "buf.h"
 #include "context.h"
+#include "cors.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
@@ -51,9 +52,11 @@ static void linger(struct acceptor *a, int fd)
 static void refuse(struct acceptor *a, int fd)
 {
     const struct problem problem = {.status = 503, .detail = "too many connections"};
+    struct diskv_field fields[CORS_FIELDS_MAX];
+    size_t count = cors_fields(&a->server->limits, NULL, fields);
     struct buf answer = {0};
 
-    if (problem_print(&problem, NULL, &answer) == 0 &&
+    if (problem_print(&problem, fields, count, &answer) == 0 &&
         send(fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_info("a refused connection was gone already");
     buf_free(&answer);

@@ -1,6 +1,8 @@
 #include "answer.h"
 #include "context.h"
+#include "cors.h"
 #include "date.h"
+#include "key.h"
 #include "media_type.h"
 #include "request.h"
 
@@ -47,6 +49,25 @@ void answer_header(struct answer *a, const char *name, const char *value)
         a->broken = true;
 }
 
+void answer_vary(struct answer *a, const char *name)
+{
+    const char *before =
+        a->broken ? NULL : MHD_get_response_header(a->response, MHD_HTTP_HEADER_VARY);
+    char *joined;
+
+    if (before == NULL) {
+        answer_header(a, MHD_HTTP_HEADER_VARY, name);
+        return;
+    }
+    if (asprintf(&joined, "%s, %s", before, name) < 0) {
+        a->broken = true;
+        return;
+    }
+    MHD_del_response_header(a->response, MHD_HTTP_HEADER_VARY, before);
+    answer_header(a, MHD_HTTP_HEADER_VARY, joined);
+    free(joined);
+}
+
 void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix)
 {
     char etag[DISKV_ETAG_MAX + 16], date[DATE_SIZE];
@@ -62,6 +83,7 @@ enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a
 {
     enum MHD_Result sent = MHD_NO;
 
+    cors_answer(r, a);
     if (atomic_load(&r->server->draining))
         answer_header(a, MHD_HTTP_HEADER_CONNECTION, "close");
     if (!a->broken)
@@ -69,6 +91,28 @@ enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a
     if (a->response != NULL)
         MHD_destroy_response(a->response);
     return sent;
+}
+
+static void add_location(struct answer *a, const char *key, size_t len)
+{
+    struct buf location = {0};
+
+    if (buf_add_str(&location, "/keys/") == 0 && key_print(&location, key, len) == 0)
+        answer_header(a, MHD_HTTP_HEADER_LOCATION, location.data);
+    else
+        a->broken = true;
+    buf_free(&location);
+}
+
+enum MHD_Result answer_stored(struct request *r, unsigned status, const struct diskv_info *info,
+                              const char *key, size_t len)
+{
+    struct answer a = answer_empty();
+
+    answer_validators(&a, info, "");
+    if (status != MHD_HTTP_NO_CONTENT)
+        add_location(&a, key, len);
+    return answer_send(r, status, &a);
 }
 
 bool answer_is_printable(const char *s)

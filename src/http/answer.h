@@ -26,8 +26,16 @@ struct answer answer_response(struct MHD_Response *response);
 
 void answer_header(struct answer *a, const char *name, const char *value);
 
+/* Adds a name to the answer's Vary, behind those it has: some caches look at one such line only. */
+void answer_vary(struct answer *a, const char *name);
+
 /* Adds ETag, with `suffix` behind that of the value, and Last-Modified. */
 void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix);
+
+/* Answers a change that gave `key` its value: with that one's validators, and with its Location
+ * unless `status` is 204. To be returned from a handler. */
+enum MHD_Result answer_stored(struct request *r, unsigned status, const struct diskv_info *info,
+                              const char *key, size_t len);
 
 /* Sends and frees it. To be returned from a handler. */
 enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a);

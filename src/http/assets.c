@@ -32,7 +32,6 @@ static enum MHD_Result send_asset(struct request *r, unsigned status, const stru
     if (status == MHD_HTTP_OK) {
         answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, asset->type);
         answer_header(&a, "Content-Security-Policy", "default-src 'self'");
-        answer_header(&a, "X-Content-Type-Options", "nosniff");
         if (gzip)
             answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }

@@ -46,12 +46,19 @@ static bool names(const char *p, size_t len, const char *coding)
     return strlen(coding) == len && strncasecmp(p, coding, len) == 0;
 }
 
-enum encoding_choice encoding_choose(const char *list)
+/* The weight of a coding of which the list may say nothing. */
+static int or_else(int weight, int any, int otherwise)
 {
-    int gzip = UNSAID, identity = UNSAID, any = UNSAID;
+    if (weight != UNSAID)
+        return weight;
+    return any != UNSAID ? any : otherwise;
+}
 
-    if (list == NULL)
-        return ENCODING_IDENTITY;
+void encoding_weigh(const char *list, struct encoding_weights *out)
+{
+    int br = UNSAID, gzip = UNSAID, identity = UNSAID, any = UNSAID;
+
+    list = list != NULL ? list : "identity";
     for (list += strspn(list, BLANK ","); *list != '\0'; list += strspn(list, BLANK ",")) {
         const char *end = list + strcspn(list, ",");
         size_t len = strcspn(list, BLANK ";,");
@@ -59,17 +66,32 @@ enum encoding_choice encoding_choose(const char *list)
 
         if (gzip == UNSAID && (names(list, len, "gzip") || names(list, len, "x-gzip")))
             gzip = weight;
+        else if (br == UNSAID && names(list, len, "br"))
+            br = weight;
         else if (identity == UNSAID && names(list, len, "identity"))
             identity = weight;
         else if (any == UNSAID && names(list, len, "*"))
             any = weight;
         list = end;
     }
-    gzip = gzip == UNSAID ? any : gzip;
-    identity = identity == UNSAID ? any : identity;
-    if (gzip > 0 && gzip >= identity)
+    out->br = or_else(br, any, 0);
+    out->gzip = or_else(gzip, any, 0);
+    out->identity = or_else(identity, any, 1);
+}
+
+enum encoding_choice encoding_prefer(const struct encoding_weights *weights)
+{
+    if (weights->gzip > 0 && weights->gzip >= weights->identity)
         return ENCODING_GZIP;
-    return identity != 0 ? ENCODING_IDENTITY : ENCODING_NONE;
+    return weights->identity > 0 ? ENCODING_IDENTITY : ENCODING_NONE;
+}
+
+enum encoding_choice encoding_choose(const char *list)
+{
+    struct encoding_weights weights;
+
+    encoding_weigh(list, &weights);
+    return encoding_prefer(&weights);
 }
 
 bool encoding_names(const char *list, const char *name)

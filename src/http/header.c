@@ -70,12 +70,21 @@ bool header_accepts(struct MHD_Connection *connection, const char *type)
     return accepts;
 }
 
-int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out)
+int header_weights(struct MHD_Connection *connection, struct encoding_weights *out)
 {
     char *accept;
     int rc = header_joined(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING, &accept);
 
-    *out = encoding_choose(accept);
+    encoding_weigh(accept, out);
     free(accept);
+    return rc;
+}
+
+int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out)
+{
+    struct encoding_weights weights;
+    int rc = header_weights(connection, &weights);
+
+    *out = encoding_prefer(&weights);
     return rc;
 }

@@ -18,6 +18,9 @@ int header_joined(struct MHD_Connection *connection, const char *name, char **ou
  * 0 (RFC 9110, section 12.5.1). Out of memory counts as no. */
 bool header_accepts(struct MHD_Connection *connection, const char *type);
 
+/* What the request's Accept-Encoding says; ENOMEM. */
+int header_weights(struct MHD_Connection *connection, struct encoding_weights *out);
+
 /* Which form the request's Accept-Encoding asks for; ENOMEM. */
 int header_encoding(struct MHD_Connection *connection, enum encoding_choice *out);
 

@@ -1,46 +1,34 @@
 #include "answer.h"
 #include "context.h"
+#include "format.h"
 #include "handlers.h"
 #include "header.h"
 #include "item.h"
 #include "json.h"
-#include "key.h"
+#include "listing.h"
 
 #define LIMIT_DEFAULT 1000
 #define GZIP_MIN      1024 /* bytes of JSON from which on compressing pays */
 
 struct list {
-    struct diskv_list_options options;
+    struct listing listing;
     struct diskv_page *page;
     struct buf text; /* the page as JSON */
     enum encoding_choice encoding;
     bool gzipped;
-    bool listing;
-    char from[DISKV_KEY_MAX];
-    char prefix[DISKV_KEY_MAX];
-    char delimiter[DISKV_KEY_MAX];
+    bool begun;
 };
 
 static void list_begin(struct request *r)
 {
     struct list *l = r->state;
-    struct diskv_list_options *o = &l->options;
 
-    o->from = l->from;
-    o->prefix = l->prefix;
-    o->delimiter = l->delimiter;
-    o->limit = LIMIT_DEFAULT;
-    if (header_encoding(r->mhd, &l->encoding) != 0)
+    if (format_of(r) == FORMAT_UNKNOWN)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "format takes json, ndjson or tar");
+    else if (header_encoding(r->mhd, &l->encoding) != 0)
         request_refuse_rc(r, DISKV_ENOMEM);
-    else if (query_text(r->query, "from", l->from, sizeof(l->from), &o->from_len) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, "from takes at most 1000 bytes of UTF-8");
-    else if (query_text(r->query, "prefix", l->prefix, sizeof(l->prefix), &o->prefix_len) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, "prefix takes at most 1000 bytes of UTF-8");
-    else if (query_text(r->query, "delimiter", l->delimiter, sizeof(l->delimiter),
-                        &o->delimiter_len) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, "delimiter takes at most 1000 bytes of UTF-8");
-    else if (query_number(r->query, "limit", 1, DISKV_LIST_MAX, &o->limit) != 0)
-        request_refuse(r, MHD_HTTP_BAD_REQUEST, "limit takes a number from 1 to 10000");
+    else if (listing_begin(r, &l->listing, LIMIT_DEFAULT, DISKV_LIST_MAX))
+        l->listing.options.limit = l->listing.left;
 }
 
 /* Either the keys or the prefixes of a page, as the elements of an array. */
@@ -104,18 +92,18 @@ static enum MHD_Result list_end(struct request *r)
     struct list *l = r->state;
     struct answer a;
 
-    if (!l->listing) {
+    if (!l->begun) {
         if (!request_wait(r))
             return MHD_NO;
-        l->listing = true;
-        diskv_list(r->server->store, &l->options, &l->page, list_done, r);
+        l->begun = true;
+        diskv_list(r->server->store, &l->listing.options, &l->page, list_done, r);
         return MHD_YES;
     }
     if (r->rc != 0)
         return request_fail_rc(r, r->rc);
     a = answer_buf(&l->text, "application/json");
     answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    answer_header(&a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    answer_header(&a, MHD_HTTP_HEADER_VARY, FORMAT_VARY);
     if (l->gzipped)
         answer_header(&a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     return answer_send(r, MHD_HTTP_OK, &a);

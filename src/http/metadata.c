@@ -8,13 +8,13 @@
 static const struct kept {
     const char *name; /* as it is stored */
     const char *header;
+    enum metadata_part part;
     bool is_list;
-    bool in_304; /* RFC 9110, section 15.4.5 */
 } kept_fields[] = {
-    {"cache-control", MHD_HTTP_HEADER_CACHE_CONTROL, true, true},
-    {"content-disposition", MHD_HTTP_HEADER_CONTENT_DISPOSITION, false, false},
-    {"content-encoding", MHD_HTTP_HEADER_CONTENT_ENCODING, true, false},
-    {"content-language", MHD_HTTP_HEADER_CONTENT_LANGUAGE, true, false},
+    {"cache-control", MHD_HTTP_HEADER_CACHE_CONTROL, METADATA_CACHING, true},
+    {"content-disposition", MHD_HTTP_HEADER_CONTENT_DISPOSITION, METADATA_DISPOSITION, false},
+    {"content-encoding", MHD_HTTP_HEADER_CONTENT_ENCODING, METADATA_REST, true},
+    {"content-language", MHD_HTTP_HEADER_CONTENT_LANGUAGE, METADATA_REST, true},
 };
 
 const char metadata_no_memory[] = "out of memory";
@@ -180,14 +180,26 @@ bool metadata_is_given(const struct diskv_field *field)
     return field->value[0] != '\0' && (kept_find(field->name) != NULL || is_custom(field->name));
 }
 
-void metadata_answer(struct answer *a, const diskv_reader *reader, bool all)
+bool metadata_has(const diskv_reader *reader, const char *name)
+{
+    struct diskv_field field;
+
+    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+        if (strcmp(field.name, name) == 0)
+            return metadata_is_given(&field);
+    }
+    return false;
+}
+
+void metadata_answer(struct answer *a, const diskv_reader *reader, unsigned parts)
 {
     struct diskv_field field;
 
     for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
         const struct kept *kept = kept_find(field.name);
+        unsigned part = kept != NULL ? kept->part : METADATA_REST;
 
-        if (metadata_is_given(&field) && (all || (kept != NULL && kept->in_304)))
+        if (metadata_is_given(&field) && (parts & part))
             answer_header(a, kept != NULL ? kept->header : field.name, field.value);
     }
 }

@@ -35,9 +35,20 @@ int metadata_of(const diskv_reader *reader, struct metadata *out);
  * kept, or is empty, which libmicrohttpd does not send. */
 bool metadata_is_given(const struct diskv_field *field);
 
-/* Adds the fields of a value, not its media type, to an answer; without `all`, those only that
- * belong into a 304 too. */
-void metadata_answer(struct answer *a, const diskv_reader *reader, bool all);
+/* True where a value has the field, whose name is in lower case. */
+bool metadata_has(const diskv_reader *reader, const char *name);
+
+/* Which of the fields. */
+enum metadata_part {
+    METADATA_CACHING = 1, /* what belongs into a 304 too (RFC 9110, section 15.4.5) */
+    METADATA_DISPOSITION = 2,
+    METADATA_REST = 4,
+    METADATA_ALL = 7,
+};
+
+/* Adds the fields of a value, those of a set of `enum metadata_part`, to an answer; not its media
+ * type. */
+void metadata_answer(struct answer *a, const diskv_reader *reader, unsigned parts);
 
 /* Tells the options of a change what it is to keep: they point into `m`. */
 void metadata_options(const struct metadata *m, struct diskv_write_options *options);

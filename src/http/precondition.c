@@ -61,24 +61,47 @@ static bool read_date(struct MHD_Connection *connection, const char *name, time_
     return text != NULL && date_parse(text, out);
 }
 
-int precondition_read(struct MHD_Connection *connection, struct precondition *out)
+/* What the headers are called. */
+struct names {
+    const char *match, *none_match, *modified_since, *unmodified_since;
+};
+
+static const struct names names = {
+    MHD_HTTP_HEADER_IF_MATCH,
+    MHD_HTTP_HEADER_IF_NONE_MATCH,
+    MHD_HTTP_HEADER_IF_MODIFIED_SINCE,
+    MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE,
+};
+
+static const struct names source_names = {
+    "X-Copy-If-Match",
+    "X-Copy-If-None-Match",
+    "X-Copy-If-Modified-Since",
+    "X-Copy-If-Unmodified-Since",
+};
+
+static int read_named(struct MHD_Connection *connection, const struct names *n,
+                      struct precondition *out)
 {
     int rc;
 
     *out = (struct precondition){0};
-    rc = read_list(connection, MHD_HTTP_HEADER_IF_MATCH, &out->if_match);
+    rc = read_list(connection, n->match, &out->if_match);
     if (rc == 0)
-        rc = read_list(connection, MHD_HTTP_HEADER_IF_NONE_MATCH, &out->if_none_match);
-    out->has_modified_since =
-        read_date(connection, MHD_HTTP_HEADER_IF_MODIFIED_SINCE, &out->modified_since);
-    out->has_unmodified_since =
-        read_date(connection, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE, &out->unmodified_since);
+        rc = read_list(connection, n->none_match, &out->if_none_match);
+    out->has_modified_since = read_date(connection, n->modified_since, &out->modified_since);
+    out->has_unmodified_since = read_date(connection, n->unmodified_since, &out->unmodified_since);
     return rc;
 }
 
-bool precondition_begin(struct request *r, struct precondition *out)
+int precondition_read(struct MHD_Connection *connection, struct precondition *out)
 {
-    int rc = precondition_read(r->mhd, out);
+    return read_named(connection, &names, out);
+}
+
+static bool begin_named(struct request *r, const struct names *n, struct precondition *out)
+{
+    int rc = read_named(r->mhd, n, out);
 
     if (rc == DISKV_EINVAL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST,
@@ -86,6 +109,16 @@ bool precondition_begin(struct request *r, struct precondition *out)
     else if (rc != 0)
         request_refuse_rc(r, rc);
     return rc == 0;
+}
+
+bool precondition_begin(struct request *r, struct precondition *out)
+{
+    return begin_named(r, &names, out);
+}
+
+bool precondition_begin_source(struct request *r, struct precondition *out)
+{
+    return begin_named(r, &source_names, out);
 }
 
 void precondition_free(struct precondition *p)

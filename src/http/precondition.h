@@ -25,6 +25,9 @@ void precondition_free(struct precondition *p);
 /* precondition_read for a handler's beginning; false where it has refused the request. */
 bool precondition_begin(struct request *r, struct precondition *out);
 
+/* The same for the headers that say as much of the value that a copy is made of: X-Copy-If-… */
+bool precondition_begin_source(struct request *r, struct precondition *out);
+
 bool precondition_is_empty(const struct precondition *p);
 
 /* Evaluates them in the order of section 13.2.2 for the value as it is, NULL where there is none:

@@ -1,6 +1,5 @@
 #include "problem.h"
 #include "date.h"
-#include "diskv.h"
 #include "json.h"
 #include "util.h"
 #include <microhttpd.h>
@@ -45,10 +44,13 @@ int problem_body(const struct problem *problem, struct buf *out)
 
     if (rc == 0)
         rc = json_string(out, problem->detail, strlen(problem->detail));
+    if (rc == 0 && problem->members != NULL)
+        rc = buf_printf(out, ",%s", problem->members);
     return rc == 0 ? buf_add_str(out, "}\n") : rc;
 }
 
-int problem_print(const struct problem *problem, const char *allow, struct buf *out)
+int problem_print(const struct problem *problem, const struct diskv_field *fields, size_t count,
+                  struct buf *out)
 {
     struct buf body = {0};
     char date[DATE_SIZE];
@@ -62,8 +64,8 @@ int problem_print(const struct problem *problem, const char *allow, struct buf *
         rc = buf_add_str(out, "Retry-After: " PROBLEM_RETRY_AFTER "\r\n");
     if (rc == 0 && problem->header != NULL)
         rc = buf_printf(out, "%s: %s\r\n", problem->header, problem->value);
-    if (rc == 0 && allow != NULL)
-        rc = buf_printf(out, "Allow: %s\r\n", allow);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = buf_printf(out, "%s: %s\r\n", fields[i].name, fields[i].value);
     if (rc == 0)
         rc = buf_printf(out, "Content-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n\r\n%s",
                         body.len, body.data);

@@ -1,6 +1,7 @@
 #include "request.h"
 #include "answer.h"
 #include "context.h"
+#include "cors.h"
 #include "key.h"
 #include "log.h"
 #include "route.h"
@@ -180,16 +181,29 @@ bool request_read_key(struct request *r)
     return wrong == NULL;
 }
 
+static int print_refusal(const struct request *r, struct buf *out)
+{
+    const char *origin =
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+    struct diskv_field fields[CORS_FIELDS_MAX + 1];
+    size_t count = cors_fields(&r->server->limits, origin, fields);
+    char text[ROUTE_ALLOW_SIZE];
+    const char *allow = allow_of(r, &r->refusal, text);
+
+    if (allow != NULL)
+        fields[count++] = (struct diskv_field){MHD_HTTP_HEADER_ALLOW, allow};
+    return problem_print(&r->refusal, fields, count, out);
+}
+
 /* Answers in the middle of a long body, which libmicrohttpd refuses to do, and reads on for a
  * while: a socket closed with unread data in it takes the answer along. */
 static enum MHD_Result answer_raw(struct request *r)
 {
-    char allow[ROUTE_ALLOW_SIZE];
     struct buf text = {0};
     int fd = r->connection->fd;
     ssize_t sent = -1;
 
-    if (problem_print(&r->refusal, allow_of(r, &r->refusal, allow), &text) == 0)
+    if (print_refusal(r, &text) == 0)
         sent = send(fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     buf_free(&text);
     if (sent < 0)

@@ -1,54 +1,61 @@
 #include "route.h"
-#include "answer.h"
 #include "assets.h"
+#include "context.h"
+#include "format.h"
 #include "handlers.h"
+#include "index_page.h"
 #include "key.h"
 #include "util.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "POST"};
+static const char *const method_names[] = {"GET",     "HEAD",  "PUT", "DELETE",
+                                           "OPTIONS", "PATCH", "POST"};
 
 enum match {
     MATCH_WHOLE, /* the path and no other */
     MATCH_BELOW, /* every path that begins so */
-    MATCH_ASSET, /* a file of the page */
+    MATCH_ASSET, /* a file of the page, where no site takes its place */
+    MATCH_SITE,  /* where there is a site, every path that nothing before has matched */
 };
 
 #define READ (METHOD_GET | METHOD_HEAD)
 
-/* The first that matches path, method and query wins. Each path takes OPTIONS as well. */
+/* The first that matches path, query and method wins. Each path takes OPTIONS as well. */
 static const struct route {
     enum match match;
     const char *path;
     const char *query; /* the parameter that must be there, NULL for none */
     unsigned methods;
     const struct handler *handler;
+    bool (*when)(const struct request *r); /* what else must hold, NULL for nothing */
 } routes[] = {
-    {MATCH_WHOLE, "/keys", NULL, READ, &list_handler},
-    {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler},
-    {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler},
-    {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler},
-    {MATCH_BELOW, "/keys/", NULL, READ, &get_handler},
-    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler},
-    {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler},
-    {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler},
-    {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler},
-    {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler},
-    {MATCH_WHOLE, "/rescan", NULL, METHOD_POST, &rescan_handler},
-    {MATCH_ASSET, "", NULL, READ, &asset_handler},
-    {MATCH_WHOLE, "*", NULL, 0, NULL}, /* OPTIONS for the server as a whole */
+    {MATCH_BELOW, "/keys/", "html", READ, &index_page_handler, index_page_is_folder},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &index_page_handler, index_page_is_accepted},
+    {MATCH_WHOLE, "/keys", NULL, READ, &ndjson_handler, format_is_ndjson},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &ndjson_handler, format_is_ndjson},
+    {MATCH_WHOLE, "/keys", NULL, READ, &tar_get_handler, format_is_tar},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &tar_get_handler, format_is_tar},
+    {MATCH_WHOLE, "/keys", "prefix", METHOD_POST, &tar_put_handler, NULL},
+    {MATCH_WHOLE, "/keys/", "prefix", METHOD_POST, &tar_put_handler, NULL},
+    {MATCH_WHOLE, "/keys", NULL, READ, &list_handler, NULL},
+    {MATCH_WHOLE, "/keys/", NULL, READ, &list_handler, NULL},
+    {MATCH_WHOLE, "/keys", NULL, METHOD_DELETE, &erase_prefix_handler, NULL},
+    {MATCH_BELOW, "/keys/", "meta", READ, &meta_handler, NULL},
+    {MATCH_BELOW, "/keys/", "meta", METHOD_PATCH, &patch_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, READ, &get_handler, NULL},
+    {MATCH_WHOLE, "/keys", NULL, METHOD_POST, &create_handler, NULL},
+    {MATCH_WHOLE, "/keys/", NULL, METHOD_POST, &create_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &copy_handler, copy_is_asked},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_PUT, &put_handler, NULL},
+    {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler, NULL},
+    {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},
+    {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler, NULL},
+    {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler, NULL},
+    {MATCH_WHOLE, "/rescan", NULL, METHOD_POST, &rescan_handler, NULL},
+    {MATCH_WHOLE, "/openapi.json", NULL, READ, &asset_handler, NULL},
+    {MATCH_ASSET, "", NULL, READ, &asset_handler, NULL},
+    {MATCH_WHOLE, "*", NULL, 0, NULL, NULL}, /* OPTIONS for the server as a whole */
+    {MATCH_SITE, "", NULL, READ, &site_handler, NULL},
 };
-
-static enum MHD_Result options_end(struct request *r)
-{
-    struct answer a = answer_empty();
-    char allow[ROUTE_ALLOW_SIZE];
-
-    route_allow(r->allow, allow);
-    answer_header(&a, MHD_HTTP_HEADER_ALLOW, allow);
-    return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
-}
-
-static const struct handler options_handler = {.end = options_end};
 
 static unsigned method_of(const char *name)
 {
@@ -61,14 +68,18 @@ static unsigned method_of(const char *name)
 
 static bool matches(const struct route *route, const struct request *r)
 {
+    bool has_site = r->server->limits.site != NULL;
     size_t len = strlen(route->path);
 
+    if (route->match == MATCH_SITE)
+        return has_site && r->allow == 0;
     if (route->match == MATCH_ASSET)
-        return asset_find(r->path, r->path_len) != NULL;
+        return !has_site && asset_find(r->path, r->path_len) != NULL;
     if (route->match == MATCH_WHOLE ? r->path_len != len : r->path_len < len)
         return false;
     return memcmp(r->path, route->path, len) == 0 &&
-           (route->query == NULL || query_has(r->query, route->query));
+           (route->query == NULL || query_has(r->query, route->query)) &&
+           (route->when == NULL || route->when(r));
 }
 
 const struct handler *route_find(struct request *r, const char *method)

@@ -56,7 +56,7 @@ static bool ask(struct stream *s)
 
 int stream_go_on(struct stream *s)
 {
-    if (!s->begun) {
+    if (!s->begun || s->request->rc == DISKV_EAGAIN) {
         s->begun = true;
         return ask(s) ? DISKV_EAGAIN : DISKV_EUNAVAILABLE;
     }
@@ -73,6 +73,8 @@ static ssize_t read_block(void *cls, uint64_t offset, char *out, size_t len)
     if (s->waiting) {
         s->waiting = false;
         connection_go_on(s->request->connection);
+        if (s->request->rc == DISKV_EAGAIN && ask(s))
+            return 0;
         if (s->request->rc != 0)
             return MHD_CONTENT_READER_END_WITH_ERROR;
     } else if (s->sent == s->piece.len && s->piece.len > 0) {

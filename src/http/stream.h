@@ -9,9 +9,11 @@
 
 /* What makes a body. */
 struct maker {
-    /* Appends the next piece to `out`: 0, and nothing appended is the end of the body. It may use
-     * the calls of the store that wait, and stops at about STREAM_PIECE bytes. An error before the
-     * first piece can still be answered with a problem; after it the connection is cut. */
+    /* Appends the next piece to `out`: 0, and nothing appended is the end of the body; or EAGAIN,
+     * with nothing appended, where there is more work before the next piece than one job should do.
+     * It may use the calls of the store that wait, and stops at about STREAM_PIECE bytes. An error
+     * before the first piece can still be answered with a problem; after it the connection is cut.
+     */
     int (*make)(void *ctx, struct buf *out);
     void (*free)(void *ctx);
 };

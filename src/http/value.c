@@ -1,5 +1,7 @@
 #include "value.h"
 #include "body.h"
+#include "cache_rule.h"
+#include "context.h"
 #include "metadata.h"
 #include "request.h"
 #include <inttypes.h>
@@ -31,30 +33,46 @@ static bool answer_small(diskv_reader *reader, struct answer *out)
     return true;
 }
 
+/* What was kept with the value, or stands in for it. */
+static void add_metadata(struct answer *a, const struct request *r, const struct value *v,
+                         const diskv_reader *reader, bool all)
+{
+    unsigned parts = all ? METADATA_ALL : METADATA_CACHING;
+    const char *rule = cache_rule_find(&r->server->limits, r->key);
+
+    if (v->missing)
+        parts &= ~METADATA_CACHING;
+    else if (rule != NULL && !metadata_has(reader, "cache-control"))
+        answer_header(a, MHD_HTTP_HEADER_CACHE_CONTROL, rule);
+    if (v->disposition != NULL && all) {
+        parts &= ~METADATA_DISPOSITION;
+        answer_header(a, MHD_HTTP_HEADER_CONTENT_DISPOSITION, v->disposition);
+    }
+    metadata_answer(a, reader, parts);
+}
+
 /* What an answer says of the value: all of it, or what belongs into a 304. */
-static void add_headers(struct answer *a, const struct value *v, const diskv_reader *reader,
-                        bool all)
+static void add_headers(struct answer *a, const struct request *r, const struct value *v,
+                        const diskv_reader *reader, bool all)
 {
     const struct diskv_info *info = diskv_reader_info(reader);
 
-    answer_validators(a, info, v->gzipped ? VALUE_GZIP_SUFFIX : "");
-    metadata_answer(a, reader, all);
-    if (diskv_reader_codec(reader)[0] != '\0')
+    if (!v->missing)
+        answer_validators(a, info, v->tag_suffix);
+    add_metadata(a, r, v, reader, all);
+    if (v->varies_by_encoding || diskv_reader_codec(reader)[0] != '\0')
         answer_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    if (v->varies_by_accept)
+        answer_header(a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     if (!all)
         return;
-    if (v->gzipped)
-        answer_header(a, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (v->coding != NULL && !metadata_has(reader, "content-encoding"))
+        answer_header(a, MHD_HTTP_HEADER_CONTENT_ENCODING, v->coding);
     if (v->digest[0] != '\0')
         answer_header(a, "Repr-Digest", v->digest);
-    answer_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES,
-                  info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
-    answer_header(a, "X-Content-Type-Options", "nosniff");
-}
-
-static const char *type_of(const struct request *r, const diskv_reader *reader)
-{
-    return answer_type(diskv_reader_info(reader), r->key, r->key_len);
+    if (!v->missing)
+        answer_header(a, MHD_HTTP_HEADER_ACCEPT_RANGES,
+                      info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
 }
 
 /* The reader of `v`, which belongs to `a` from now on and lives until that is sent. */
@@ -92,21 +110,20 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
         a = body_whole(r, v->reader);
         handed_over(v, &a);
     }
-    add_headers(&a, v, reader, true);
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, type_of(r, reader));
-    return answer_send(r, MHD_HTTP_OK, &a);
+    add_headers(&a, r, v, reader, true);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
+    return answer_send(r, v->missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_OK, &a);
 }
 
 enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,
                             size_t count)
 {
     char multipart[BODY_TYPE_SIZE], range[BODY_RANGE_SIZE];
-    const char *type = type_of(r, v->reader);
-    struct answer a = body_parts(r, v->reader, ranges, count, type, multipart);
+    struct answer a = body_parts(r, v->reader, ranges, count, v->type, multipart);
     const diskv_reader *reader = handed_over(v, &a);
 
-    add_headers(&a, v, reader, true);
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, count == 1 ? type : multipart);
+    add_headers(&a, r, v, reader, true);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, count == 1 ? v->type : multipart);
     if (count == 1) {
         body_print_range(&ranges[0], diskv_reader_info(reader)->size, range);
         answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
@@ -120,7 +137,7 @@ enum MHD_Result value_not_modified(struct request *r, struct value *v)
     const diskv_reader *reader = v->reader;
     struct answer a = answer_bodiless(r, v);
 
-    add_headers(&a, v, reader, false);
+    add_headers(&a, r, v, reader, false);
     return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
 }
 

@@ -7,9 +7,16 @@
 
 /* What is sent of which value, in which form. */
 struct value {
-    diskv_reader *reader; /* an answer that streams takes it over and sets this to NULL */
-    bool gzipped;         /* the form is the file as it is, compressed */
-    const char *digest;   /* the Repr-Digest to give, "" for none */
+    diskv_reader *reader;    /* an answer that streams takes it over and sets this to NULL */
+    const char *type;        /* the media type to give */
+    const char *coding;      /* the Content-Encoding to give where the value has none; or NULL */
+    const char *tag_suffix;  /* what the ETag has behind that of the value; or "" */
+    const char *disposition; /* the Content-Disposition to give in place of the value's; or NULL */
+    const char *digest;      /* the Repr-Digest to give, "" for none */
+    bool varies_by_encoding; /* Accept-Encoding decided what is sent … */
+    bool varies_by_accept;   /* … and Accept */
+    bool
+        missing; /* it is the page that says so: 404, and nothing by which a client would keep it */
 };
 
 /* What the ETag of the compressed form has behind that of the value. */

@@ -1,15 +1,12 @@
 /* Changing what is kept beside a value. */
-#include "store.h"
+#include "notes.h"
 
 #include "util.h"
 
 struct annotation {
     struct engine_annotate engine_annotate;
     diskv *store;
-    struct fields fields;
-    char type[DISKV_TYPE_MAX + 1];
-    char between[ENGINE_RECORD_MAX + 1];
-    char record[ENGINE_RECORD_MAX + 1];
+    struct notes notes;
     diskv_guard *guard;
     void *guard_ctx;
     struct diskv_info *out;
@@ -18,26 +15,6 @@ struct annotation {
     size_t len;
     char key[];
 };
-
-/* Makes the new record from that of the value as it is, whose hash stays. */
-static int records_make(struct annotation *a, const struct engine_info *current,
-                        struct record *record)
-{
-    struct engine_annotate *ea = &a->engine_annotate;
-    record->retyped = strcmp(current->type, a->type) != 0;
-    if (record->retyped) {
-        snprintf(record->was_type, sizeof record->was_type, "%s", current->type);
-        snprintf(record->type, sizeof record->type, "%s", a->type);
-        int rc = record_format(record, &a->fields, a->between);
-        if (rc)
-            return rc;
-        ea->between = a->between;
-        record->retyped = false;
-    }
-    ea->type = a->type;
-    ea->record = a->record;
-    return record_format(record, &a->fields, a->record);
-}
 
 static int annotate_guard(void *ctx, const struct engine_info *current)
 {
@@ -48,9 +25,7 @@ static int annotate_guard(void *ctx, const struct engine_info *current)
     int rc = a->guard ? a->guard(a->guard_ctx, &info) : 0;
     if (rc)
         return rc;
-    if (!recorded)
-        record = (struct record){.size = current->size, .mtime = current->mtime};
-    return records_make(a, current, &record);
+    return notes_make(&a->notes, current, recorded ? &record : NULL, &a->engine_annotate.notes);
 }
 
 static void annotate_done(struct engine_op *op, int rc)
@@ -67,21 +42,17 @@ static void annotate_done(struct engine_op *op, int rc)
 static int annotation_new(diskv *store, const char *key, size_t len,
                           const struct diskv_write_options *options, struct annotation **out)
 {
-    const char *type = options->type ? options->type : "";
     if (!diskv_key_valid(key, len))
         return DISKV_EKEY;
-    if (!type_valid(type))
-        return DISKV_EINVAL;
     struct annotation *a = calloc(1, sizeof *a + len);
     if (!a)
         return DISKV_ENOMEM;
-    int rc = fields_set(&a->fields, options->fields, options->field_count);
+    int rc = notes_take(&a->notes, options);
     if (rc) {
         free(a);
         return rc;
     }
     a->store = store;
-    snprintf(a->type, sizeof a->type, "%s", type);
     a->guard = options->guard;
     a->guard_ctx = options->guard_ctx;
     a->len = len;

@@ -26,7 +26,8 @@ static int erase_guard_adapt(void *ctx, const struct engine_info *current)
 static void erase_done(struct engine_op *op, int rc)
 {
     struct erase *e = container_of(op, struct erase, engine_erase.op);
-    index_note(e->store, e->key, e->len, true, rc);
+    const struct index_change change = {.erase = true, .key = e->key, .len = e->len};
+    index_note(e->store, &change, 1, rc);
     if (!rc)
         atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
     diskv_done *done = e->done;

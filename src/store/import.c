@@ -26,10 +26,16 @@ static int content_fill(diskv_writer *w, const char *path, bool move, uint64_t s
     waiter_init(&waiter);
     w->done = waiter_done;
     w->ctx = &waiter;
-    w->imported = true;
+    w->as_is = true;
     w->size = w->stored = size;
     w->under_way.fill = (struct engine_fill){
-        .op.done = fill_done, .writer = w->engine_writer, .path = path, .share = move};
+        .op.done = fill_done,
+        .writer = w->engine_writer,
+        .path = path,
+        .key = w->key,
+        .len = w->key_len,
+        .share = move,
+    };
     w->store->engine->ops->fill(&w->under_way.fill);
     return waiter_wait(&waiter);
 }

@@ -119,6 +119,10 @@ static int value_look(struct list *l, const char *key, size_t len, struct diskv_
                       bool *found)
 {
     struct engine_info engine_info;
+    *info = (struct diskv_info){0};
+    *found = true;
+    if (l->options->bare)
+        return 0;
     int rc = l->store->engine->ops->stat(l->store->engine, key, len, &engine_info);
     *found = !rc;
     if (!rc)

@@ -84,8 +84,9 @@ static int reader_opened(diskv_reader *r)
     const struct engine_info *info = &r->engine_reader->info;
     r->known.codec[0] = '\0';
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
-    r->cacheable = r->store->cache && r->how != DISKV_READ_DIRECT &&
-                   info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
+    bool kept = r->how != DISKV_READ_DIRECT && r->how != DISKV_READ_ONCE;
+    r->cacheable =
+        r->store->cache && kept && info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
     return r->store->codec ? DISKV_EAGAIN : 0;

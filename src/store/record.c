@@ -40,6 +40,14 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
     hash_to_tag(XXH3_128bits(bytes, len), etag);
 }
 
+void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const char *type,
+                         const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1])
+{
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(ident, ENGINE_IDENT_LEN));
+    record_etag(hash.digest, type, fields, etag);
+}
+
 /* --- Writing --- */
 
 /* Wraps around in the year 2262, which a file may say it is from. */
@@ -244,9 +252,7 @@ bool info_from_engine(const diskv *store, const struct engine_info *from, struct
         record_etag(record->hash, out->type, fields, out->etag);
     } else {
         out->size = store->codec ? DISKV_SIZE_UNKNOWN : from->size;
-        XXH128_canonical_t hash;
-        XXH128_canonicalFromHash(&hash, XXH3_128bits(from->ident, sizeof from->ident));
-        record_etag(hash.digest, out->type, fields, out->etag);
+        record_etag_of_file(from->ident, out->type, fields, out->etag);
     }
     return recorded;
 }

@@ -80,6 +80,10 @@ struct record {
 void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
                  const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
+/* The tag of what has no record, by its file's identity. */
+void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const char *type,
+                         const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
+
 /* Writes the record and the fields as JSON text; EMETADATA where they have no room. */
 int record_format(const struct record *record, const struct fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1]);
@@ -114,11 +118,11 @@ void decoding_read(struct decoding *decoding, void *buf, size_t len, uint64_t of
 /* The value's size; DISKV_SIZE_UNKNOWN, where it was that, until the end was read. */
 uint64_t decoding_size(const struct decoding *decoding);
 
-/* --- note.c: what the index has of single keys --- */
+/* --- index_note.c: what the index has of single keys --- */
 
-/* Notes that a key was written or erased, as `rc` says; in doubt, or where the index fails, it is
- * stale from then on. */
-void index_note(diskv *store, const char *key, size_t len, bool erased, int rc);
+/* Notes, all at once, that keys were written or erased, as `rc` says; in doubt, or where the index
+ * fails, it is stale from then on. */
+void index_note(diskv *store, const struct index_change *changes, size_t count, int rc);
 
 /* Brings what the index has of some keys in step with the files. `keys` is `size` bytes, each key
  * with its NUL. What is noted meanwhile stands. Waits for the disk. */

@@ -69,6 +69,14 @@ int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len)
     }
 }
 
+int diskv_writer_copy_wait(diskv_writer *writer, diskv_reader *reader)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_writer_copy(writer, reader, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
 int diskv_writer_commit_wait(diskv_writer *writer)
 {
     struct waiter w;
@@ -82,6 +90,14 @@ int diskv_erase_wait(diskv *store, const char *key, size_t len, diskv_guard *gua
     struct waiter w;
     waiter_init(&w);
     diskv_erase(store, key, len, guard, guard_ctx, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
+int diskv_move_wait(diskv *store, struct diskv_move *move)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_move(store, move, waiter_done, &w);
     return waiter_wait(&w);
 }
 

@@ -30,30 +30,37 @@ static int options_take(diskv_writer *w, const struct diskv_write_options *optio
 int diskv_writer_open(diskv *store, const char *key, size_t len,
                       const struct diskv_write_options *options, diskv_writer **out)
 {
-    if (!diskv_key_valid(key, len))
-        return DISKV_EKEY;
-    diskv_writer *w = calloc(1, sizeof *w + len);
+    diskv_writer *w = calloc(1, sizeof *w);
     if (!w)
         return DISKV_ENOMEM;
     w->store = store;
-    w->key_len = len;
-    memcpy(w->key, key, len);
-    int rc = options_take(w, options);
+    int rc = key ? diskv_writer_name(w, key, len) : 0;
+    if (!rc)
+        rc = options_take(w, options);
     if (!rc) {
         w->hash = XXH3_createState();
         rc = w->hash ? 0 : DISKV_ENOMEM;
     }
     /* What lies compressed may find room where its plain bytes would not. */
-    if (!rc && options && options->probe && store->engine->ops->probe)
+    if (!rc && key && options && options->probe && store->engine->ops->probe)
         rc = store->engine->ops->probe(store->engine, key, len, store->codec ? 0 : w->size_hint);
     if (!rc)
-        rc = store->engine->ops->begin(store->engine, key, len, &w->engine_writer);
+        rc = store->engine->ops->begin(store->engine, &w->engine_writer);
     if (rc) {
         diskv_writer_close(w);
         return rc;
     }
     XXH3_128bits_reset(w->hash);
     *out = w;
+    return 0;
+}
+
+int diskv_writer_name(diskv_writer *w, const char *key, size_t len)
+{
+    if (!diskv_key_valid(key, len))
+        return DISKV_EKEY;
+    memcpy(w->key, key, len);
+    w->key_len = len;
     return 0;
 }
 
@@ -80,6 +87,8 @@ static int buffer_grow(diskv_writer *w, size_t more)
 
 int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
 {
+    if (w->as_is)
+        return DISKV_EINVAL;
     if (len > w->store->max_value_bytes - w->size)
         return DISKV_ETOOLARGE;
     int rc = buffer_grow(w, len);
@@ -97,12 +106,11 @@ int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
 
 /* --- To storage: encoded, written and, at the end, committed --- */
 
-static void commit_start(diskv_writer *w);
 static void encode_post(diskv_writer *w);
 
 static bool is_encoding(const diskv_writer *w)
 {
-    return w->store->codec && !w->imported;
+    return w->store->codec && !w->as_is;
 }
 
 /* The buffer is where it belongs, or could not be brought there. */
@@ -112,7 +120,7 @@ static void buffer_gone(diskv_writer *w, int rc)
     if (rc || !w->ending)
         w->done(w->ctx, rc);
     else
-        commit_start(w);
+        writer_commit(w);
 }
 
 static void write_done(struct engine_op *op, int rc)
@@ -170,90 +178,14 @@ void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)
 
 void diskv_writer_commit(diskv_writer *w, diskv_done *done, void *ctx)
 {
+    if (!w->key_len) {
+        done(ctx, DISKV_EKEY);
+        return;
+    }
     w->done = done;
     w->ctx = ctx;
     w->ending = true;
     buffer_send(w);
-}
-
-/* --- The commit --- */
-
-static int guard_adapt(void *ctx, const struct engine_info *current)
-{
-    const diskv_writer *w = ctx;
-    struct diskv_info info;
-    if (current)
-        info_from_engine(w->store, current, &info, NULL, NULL);
-    return w->guard(w->guard_ctx, current ? &info : NULL);
-}
-
-static void commit_done(struct engine_op *op, int rc)
-{
-    diskv_writer *w = container_of(op, diskv_writer, under_way.commit.op);
-    w->engine_writer = NULL;
-    w->created = w->under_way.commit.created;
-    index_note(w->store, w->key, w->key_len, false, rc);
-    if (!rc) {
-        atomic_fetch_add_explicit(&w->store->writes, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&w->store->bytes_written, w->size, memory_order_relaxed);
-    }
-    w->done(w->ctx, rc);
-}
-
-/* Writes down what was stored, for those who read it. */
-static int record_make(diskv_writer *w)
-{
-    struct record *record = &w->record;
-    record->size = w->stored;
-    if (w->imported)
-        return record_format(record, &w->fields, w->record_text);
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(w->hash));
-    memcpy(record->hash, canonical.digest, sizeof record->hash);
-    record->hashed = true;
-    record->length = w->size;
-    if (w->encoder)
-        snprintf(record->codec, sizeof record->codec, "%s", w->store->codec->name);
-    record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
-    w->info.size = w->size;
-    w->info.modified = record->mtime;
-    return record_format(record, &w->fields, w->record_text);
-}
-
-/* The mtime is our own, from a clock with nanoseconds: a later edit in place, whose mtime the
- * kernel takes from its tick, cannot bear the same one. */
-static void commit_start(diskv_writer *w)
-{
-    clock_gettime(CLOCK_REALTIME, &w->record.mtime);
-    int rc = w->imported && !w->fields.len ? 0 : record_make(w);
-    if (rc) {
-        w->done(w->ctx, rc);
-        return;
-    }
-    w->under_way.commit = (struct engine_commit){
-        .op.done = commit_done,
-        .writer = w->engine_writer,
-        .mtime = w->record.mtime,
-        .type = w->info.type,
-        .record = w->record_text,
-        .must_keep = *w->info.type || w->fields.len,
-        .points = w->points,
-        .points_len = w->encoder ? w->encoder->ops->encoder_points(w->encoder, w->points) : 0,
-        .op.sync = w->sync,
-        .guard = w->guard ? guard_adapt : NULL,
-        .guard_ctx = w,
-    };
-    w->store->engine->ops->commit(&w->under_way.commit);
-}
-
-const struct diskv_info *diskv_writer_info(const diskv_writer *writer)
-{
-    return &writer->info;
-}
-
-bool diskv_writer_created(const diskv_writer *writer)
-{
-    return writer->created;
 }
 
 void diskv_writer_close(diskv_writer *w)

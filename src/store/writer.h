@@ -6,6 +6,17 @@
 
 #include <xxhash.h>
 
+/* A copy that is under way. */
+struct copying {
+    diskv_reader *from;
+    struct engine_reader *opened; /* for a reader that has no file but what is cached of it */
+    union {
+        struct engine_open open;
+        struct engine_copy copy;
+        struct engine_write write;
+    };
+};
+
 struct diskv_writer {
     diskv *store;
     struct engine_writer *engine_writer; /* NULL once committed */
@@ -20,13 +31,15 @@ struct diskv_writer {
     bool drained;                  /* and all that it has for now is on its way */
     uint64_t stored;               /* bytes of the file */
     bool ending;                   /* a commit follows what is being written */
-    bool imported;                 /* the content is a file's, which was not read */
+    bool as_is;                    /* the content is a file's or a value's, which was not read */
 
     struct record record;
     struct fields fields;
     struct diskv_info info;
     char record_text[ENGINE_RECORD_MAX + 1];
     char points[ENGINE_POINTS_MAX];
+    size_t points_len;
+    uint8_t ident[ENGINE_IDENT_LEN]; /* of what was committed without a hash */
     bool created;
     bool sync;
     diskv_guard *guard;
@@ -37,11 +50,20 @@ struct diskv_writer {
         struct job encode;
         struct engine_write write;
         struct engine_fill fill;
+        struct copying copying;
         struct engine_commit commit;
     } under_way;
-    size_t key_len;
-    char key[];
+    size_t key_len; /* 0 until the key is known */
+    char key[DISKV_KEY_MAX];
 };
+
+/* --- commit.c --- */
+
+/* Has the engine commit what is in storage, and reports that. */
+void writer_commit(diskv_writer *w);
+
+/* Puts down the hash of the value. */
+void writer_hashed(diskv_writer *w, XXH128_hash_t hash);
 
 /* --- encode.c --- */
 

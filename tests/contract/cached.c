@@ -231,6 +231,28 @@ static void a_value_that_was_read_in_order_by_parts_is_cached(void **state)
     assert_true(is_hit(f, "k", "value"));
 }
 
+static void a_value_that_is_read_once_comes_from_the_cache_and_is_not_put_there(void **state)
+{
+    const struct fixture *f = *state;
+    diskv_reader *reader;
+    char data[5];
+    put_cached(f, "cached", "value");
+    assert_int_equal(store_put(f->store, "k", "value"), 0);
+    rest();
+    uint64_t before = hits(f);
+    for (int i = 0; i < 2; i++) {
+        const char *key = i ? "k" : "cached";
+        assert_int_equal(
+            diskv_reader_open_wait(f->store, key, strlen(key), DISKV_READ_ONCE, &reader), 0);
+        assert_int_equal(diskv_reader_read_wait(reader, data, 5, 0), 5);
+        assert_memory_equal(data, "value", 5);
+        diskv_reader_close(reader);
+        assert_int_equal(hits(f), before + 1);
+    }
+    assert_false(is_hit(f, "k", "value"));
+    assert_true(is_hit(f, "cached", "value"));
+}
+
 static void a_direct_read_goes_past_the_cache_and_drops_the_value(void **state)
 {
     const struct fixture *f = *state;
@@ -252,7 +274,7 @@ static void a_direct_read_goes_past_the_cache_and_drops_the_value(void **state)
 static void a_value_that_was_overwritten_or_erased_is_gone_from_the_cache(void **state)
 {
     const struct fixture *f = *state;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 5; i++) {
         char value[16];
         snprintf(value, sizeof value, "value %04d", i);
         put_cached(f, "k", value);
@@ -374,14 +396,20 @@ static void a_file_that_became_a_directory_is_not_found(void **state)
 static void a_media_type_that_was_changed_is_seen(void **state)
 {
     const struct fixture *f = *state;
-    char path[STORE_PATH_SIZE];
-    path_in(path, f, "k");
+    char path[STORE_PATH_SIZE], key[16], type[16];
     for (int i = 0; i < 200; i++) {
-        char type[16];
-        put_cached(f, "k", "value");
+        snprintf(key, sizeof key, "k%d", i);
+        assert_int_equal(store_put(f->store, key, "value"), 0);
+    }
+    rest();
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        path_in(path, f, key);
+        assert_value(f->store, key, "value");
+        assert_true(is_hit(f, key, "value"));
         int n = snprintf(type, sizeof type, "text/%d", i);
         assert_int_equal(setxattr(path, "user.mime_type", type, (size_t)n, 0), 0);
-        diskv_reader *reader = store_reader(f->store, "k");
+        diskv_reader *reader = store_reader(f->store, key);
         assert_string_equal(diskv_reader_info(reader)->type, type);
         assert_reads(reader, "value");
     }
@@ -570,6 +598,7 @@ int main(void)
         CASE(an_empty_value_and_a_missing_key_are_read_as_such),
         CASE(a_value_that_was_read_in_part_is_not_cached),
         CASE(a_value_that_was_read_in_order_by_parts_is_cached),
+        CASE(a_value_that_is_read_once_comes_from_the_cache_and_is_not_put_there),
         CASE(a_direct_read_goes_past_the_cache_and_drops_the_value),
         CASE_GZIP(a_direct_read_goes_past_the_cache_and_drops_the_value),
         CASE(a_value_that_was_overwritten_or_erased_is_gone_from_the_cache),

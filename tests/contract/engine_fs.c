@@ -183,7 +183,7 @@ static void nothing_is_left_in_tmp(void **state)
     struct engine_writer *w;
     assert_int_equal(put(f, "a", "1"), 0);
     assert_int_equal(put(f, "a/b", "2"), 0);
-    assert_int_equal(f->engine->ops->begin(f->engine, "x", 1, &w), 0);
+    assert_int_equal(f->engine->ops->begin(f->engine, &w), 0);
     assert_int_equal(engine_write_wait(w, "data", 4), 0);
     assert_int_equal(entries(f, ".diskv/tmp"), 1);
     f->engine->ops->abort(w);
@@ -281,14 +281,18 @@ static void a_file_that_two_writers_share_leaves_nothing_in_tmp(void **state)
     struct fixture *f = *state;
     char path[TEMPDIR_SIZE + 8];
     struct engine_writer *w[2];
+    const struct engine_fill fill = {.path = path, .key = "k", .len = 1, .share = true};
     source_make(f, path);
     for (size_t i = 0; i < array_len(w); i++) {
-        assert_int_equal(f->engine->ops->begin(f->engine, "k", 1, &w[i]), 0);
-        assert_int_equal(engine_fill_wait(w[i], path, true), 0);
+        assert_int_equal(f->engine->ops->begin(f->engine, &w[i]), 0);
+        assert_int_equal(engine_fill_wait(w[i], fill), 0);
     }
     for (size_t i = 0; i < array_len(w); i++) {
         struct op_commit o;
-        engine_commit_start(&o, w[i], at_2000);
+        struct engine_commit commit = at_2000;
+        commit.key = "k";
+        commit.len = 1;
+        engine_commit_start(&o, w[i], commit);
         assert_int_equal(waiter_wait(&o.waiter), 0);
         assert_int_equal(o.commit.same, geteuid() == 0 && i == 1);
     }

@@ -110,6 +110,7 @@ static void world_new(struct world *w)
     world_start(w);
     assert_int_equal(put(w, "a", "old"), 0);
     assert_int_equal(put(w, "d/k", "old"), 0);
+    assert_int_equal(put(w, "e", "new"), 0);
 }
 
 static void world_free(struct world *w)
@@ -175,6 +176,22 @@ static int import_share(struct world *w, const char *key)
     return engine_import(w->engine, key, strlen(key), w->source, true, attributes);
 }
 
+/* Copies the value of "e". */
+static int copy(struct world *w, const char *key)
+{
+    uint8_t ident[ENGINE_IDENT_LEN];
+    struct engine_commit commit = attributes;
+    commit.ident = ident;
+    struct engine_reader *r;
+    int rc = engine_open_wait(w->engine, "e", 1, &r);
+    if (rc)
+        return rc;
+    rc = engine_copy(r, key, strlen(key), commit);
+    atomic_store(&calls_left, 0); /* what closing does is no part of it */
+    w->engine->ops->close(r);
+    return rc;
+}
+
 static void change_try(struct world *w, const struct change *c, int n, int error)
 {
     atomic_store(&fault_hit, false);
@@ -199,6 +216,7 @@ static bool fail_nth(const struct change *c, int n, int error)
     bool hit = atomic_load(&fault_hit);
     assert_true(strcmp(c->key, "d/k") == 0 || value_is(&w, "d/k", "old"));
     assert_true(strcmp(c->key, "a") == 0 || value_is(&w, "a", "old"));
+    assert_true(value_is(&w, "e", "new"));
     assert_true(source_stands(&w));
     assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
     world_stop(&w);
@@ -257,6 +275,12 @@ static void a_file_that_is_shared(void **state)
     fail_each(&(struct change){import_share, "d/k", "old", "new"}, 12);
 }
 
+static void a_value_that_is_copied(void **state)
+{
+    (void)state;
+    fail_each(&(struct change){copy, "d/k", "old", "new"}, 12);
+}
+
 static bool keeps(struct world *w, const char *type, const char *record)
 {
     struct engine_info info;
@@ -270,7 +294,9 @@ static bool fail_nth_of_annotate(const char *type, int n, int error)
     struct world w;
     world_new(&w);
     const struct engine_annotate annotate = {
-        .key = "d/k", .len = 3, .between = "{\"between\"}", .type = type, .record = "{\"new\"}"};
+        .key = "d/k",
+        .len = 3,
+        .notes = {.between = "{\"between\"}", .type = type, .record = "{\"new\"}"}};
     size_t descriptors = entries(AT_FDCWD, "/proc/self/fd");
     atomic_store(&fault_hit, false);
     atomic_store(&fault_errno, error);
@@ -302,6 +328,86 @@ static void a_change_of_what_is_kept(void **state)
             assert_true(n > 6);
         }
     }
+}
+
+struct move {
+    const char *from, *to, *old; /* `to` has the value `old`, NULL for none */
+};
+
+/* The value and what is kept beside it are under one key or under the other. */
+static bool is_at(struct world *w, const struct move *m, bool moved)
+{
+    struct engine_info info;
+    const char *key = moved ? m->to : m->from;
+    return value_is(w, m->from, moved ? NULL : "new") &&
+           value_is(w, m->to, moved ? "new" : m->old) &&
+           w->engine->ops->stat(w->engine, key, strlen(key), &info) == 0 &&
+           strcmp(info.type, moved ? "text/html" : "text/plain") == 0 &&
+           strcmp(info.record, moved ? "{\"new\"}" : "{}") == 0;
+}
+
+/* Moves a value, to which other notes are given, with the n-th call failing. */
+static bool fail_nth_of_move(const struct move *m, int n, int error)
+{
+    struct world w;
+    world_new(&w);
+    assert_int_equal(put(&w, m->from, "new"), 0);
+    const struct engine_move move = {
+        .from = m->from,
+        .to = m->to,
+        .from_len = strlen(m->from),
+        .to_len = strlen(m->to),
+        .notes = {.between = "{\"between\"}", .type = "text/html", .record = "{\"new\"}"},
+        .op.sync = true};
+    size_t descriptors = entries(AT_FDCWD, "/proc/self/fd");
+    atomic_store(&fault_hit, false);
+    atomic_store(&fault_errno, error);
+    atomic_store(&calls_left, n);
+    int rc = engine_move_wait(w.engine, move);
+    atomic_store(&calls_left, 0);
+    bool hit = atomic_load(&fault_hit);
+    bool moved = is_at(&w, m, true), stayed = is_at(&w, m, false);
+    assert_true(rc == 0 ? moved : rc == DISKV_EINDOUBT ? moved || stayed : stayed);
+    assert_true(moved || faccessat(w.fd, "y", F_OK, 0)); /* no directory is left empty */
+    assert_true(rc == 0 || (hit && (rc == error_from_errno(error) || rc == DISKV_EINDOUBT)));
+    assert_int_equal(entries(AT_FDCWD, "/proc/self/fd"), descriptors);
+    world_stop(&w);
+    world_start(&w);
+    assert_int_equal(entries(w.fd, ".diskv/tmp"), 2);
+    assert_int_equal(engine_move_wait(w.engine, move), moved ? DISKV_ENOTFOUND : 0);
+    assert_true(is_at(&w, m, true));
+    world_free(&w);
+    return hit;
+}
+
+static void fail_each_of_move(const struct move *m, int least)
+{
+    static const int errors[] = {EIO, EXDEV};
+    for (size_t i = 0; i < array_len(errors); i++) {
+        int n = 1;
+        while (fail_nth_of_move(m, n, errors[i]))
+            n++;
+        assert_true(n > least);
+    }
+}
+
+static void a_move_over_a_value(void **state)
+{
+    (void)state;
+    fail_each_of_move(&(struct move){"x/y", "d/k", "old"}, 15);
+}
+
+static void a_move_into_new_directories(void **state)
+{
+    (void)state;
+    fail_each_of_move(&(struct move){"x", "y/z/k", NULL}, 20);
+}
+
+static void a_move_into_the_directory_of_its_own_name_and_out_of_it(void **state)
+{
+    (void)state;
+    fail_each_of_move(&(struct move){"x", "x/y", NULL}, 20);
+    fail_each_of_move(&(struct move){"a/y", "a", "old"}, 15);
 }
 
 /* Clears with the n-th call failing: each value is there or not, and a second time it works. */
@@ -343,10 +449,18 @@ static void a_clear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_write_over_a_value),     cmocka_unit_test(a_write_into_new_directories),
-        cmocka_unit_test(a_write_below_a_value),    cmocka_unit_test(an_erase),
-        cmocka_unit_test(a_file_that_is_copied),    cmocka_unit_test(a_file_that_is_shared),
-        cmocka_unit_test(a_change_of_what_is_kept), cmocka_unit_test(a_clear),
+        cmocka_unit_test(a_write_over_a_value),
+        cmocka_unit_test(a_write_into_new_directories),
+        cmocka_unit_test(a_write_below_a_value),
+        cmocka_unit_test(an_erase),
+        cmocka_unit_test(a_file_that_is_copied),
+        cmocka_unit_test(a_file_that_is_shared),
+        cmocka_unit_test(a_value_that_is_copied),
+        cmocka_unit_test(a_change_of_what_is_kept),
+        cmocka_unit_test(a_clear),
+        cmocka_unit_test(a_move_over_a_value),
+        cmocka_unit_test(a_move_into_new_directories),
+        cmocka_unit_test(a_move_into_the_directory_of_its_own_name_and_out_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

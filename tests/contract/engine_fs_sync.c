@@ -106,12 +106,39 @@ static void a_durable_erase_syncs_the_directory(void **state)
     assert_syncs(1, 0);
 }
 
+static int move(struct fixture *f, const char *from, const char *to, bool sync)
+{
+    const struct engine_move move = {
+        .from = from, .to = to, .from_len = strlen(from), .to_len = strlen(to), .op.sync = sync};
+    return engine_move_wait(f->engine, move);
+}
+
+static void a_durable_move_syncs_the_file_and_both_directories(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "d/e/l", true), 0);
+    assert_syncs(2, 0);
+    assert_int_equal(move(f, "d/e/l", "d/m", true), 0);
+    assert_syncs(3, 0);
+    assert_int_equal(move(f, "d/m", "d/n", true), 0);
+    assert_syncs(2, 0);
+}
+
+static void a_durable_move_of_a_value_that_was_not_makes_it_so(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f, "d/e/l", false), 0);
+    assert_int_equal(move(f, "d/e/l", "d/e/m", true), 0);
+    assert_syncs(2, 0);
+}
+
 static void changes_that_need_not_be_durable_sync_nothing(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(put(f, "d/e/k", false), 0);
     assert_int_equal(put(f, "x/y/z", false), 0);
     const struct engine_erase erase = {.key = "x/y/z", .len = 5};
+    assert_int_equal(move(f, "d/e/k", "x/k", false), 0);
     assert_int_equal(engine_erase_with(f->engine, erase), 0);
     assert_syncs(0, 0);
 }
@@ -149,6 +176,7 @@ static void the_first_durable_write_syncs_what_an_earlier_process_did_not(void *
 struct mixed {
     struct op_commit ops[8];
     struct engine_writer *writers[8];
+    char keys[8][4];
 };
 
 /* All are under way at once, so that they may share batches. */
@@ -157,13 +185,14 @@ static void durable_writes_among_others_are_synced_with_the_directories_those_ma
     struct fixture *f = *state;
     struct mixed m = {0};
     for (size_t i = 0; i < array_len(m.ops); i++) {
-        char key[16];
-        int len = snprintf(key, sizeof key, "x/%zu", i);
-        assert_int_equal(f->engine->ops->begin(f->engine, key, (size_t)len, &m.writers[i]), 0);
+        snprintf(m.keys[i], sizeof m.keys[i], "x/%zu", i);
+        assert_int_equal(f->engine->ops->begin(f->engine, &m.writers[i]), 0);
         assert_int_equal(engine_write_wait(m.writers[i], "v", 1), 0);
     }
-    for (size_t i = 0; i < array_len(m.ops); i++)
-        engine_commit_start(&m.ops[i], m.writers[i], (struct engine_commit){.op.sync = i == 5});
+    for (size_t i = 0; i < array_len(m.ops); i++) {
+        const struct engine_commit commit = {.key = m.keys[i], .len = 3, .op.sync = i == 5};
+        engine_commit_start(&m.ops[i], m.writers[i], commit);
+    }
     for (size_t i = 0; i < array_len(m.ops); i++)
         assert_int_equal(waiter_wait(&m.ops[i].waiter), 0);
     if (atomic_load(&syncfss))
@@ -179,6 +208,8 @@ int main(void)
         CASE(setup, a_durable_write_syncs_its_file_and_its_directory),
         CASE(setup, a_durable_write_syncs_each_directory_that_got_a_new_one),
         CASE(setup, a_durable_erase_syncs_the_directory),
+        CASE(setup, a_durable_move_syncs_the_file_and_both_directories),
+        CASE(setup, a_durable_move_of_a_value_that_was_not_makes_it_so),
         CASE(setup, changes_that_need_not_be_durable_sync_nothing),
         CASE(setup, a_value_that_becomes_a_directory_stays_durable),
         CASE(setup, a_durable_write_into_a_directory_that_was_not_synced_syncs_the_file_system),

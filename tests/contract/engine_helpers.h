@@ -28,6 +28,10 @@ struct op_fill {
     struct engine_fill fill;
     struct waiter waiter;
 };
+struct op_copy {
+    struct engine_copy copy;
+    struct waiter waiter;
+};
 struct op_commit {
     struct engine_commit commit;
     struct waiter waiter;
@@ -39,6 +43,11 @@ struct op_erase {
 
 struct op_annotate {
     struct engine_annotate annotate;
+    struct waiter waiter;
+};
+
+struct op_move {
+    struct engine_move move;
     struct waiter waiter;
 };
 
@@ -58,9 +67,11 @@ WAITER_DONE(op_open, open)
 WAITER_DONE(op_read, read)
 WAITER_DONE(op_write, write)
 WAITER_DONE(op_fill, fill)
+WAITER_DONE(op_copy, copy)
 WAITER_DONE(op_commit, commit)
 WAITER_DONE(op_erase, erase)
 WAITER_DONE(op_annotate, annotate)
+WAITER_DONE(op_move, move)
 WAITER_DONE(op_clear, clear)
 
 static inline int waiter_wait(struct waiter *w)
@@ -103,12 +114,21 @@ static inline int engine_write_wait(struct engine_writer *w, const void *data, s
     return waiter_wait(&o.waiter);
 }
 
-static inline int engine_fill_wait(struct engine_writer *w, const char *path, bool share)
+static inline int engine_fill_wait(struct engine_writer *w, struct engine_fill fill)
 {
-    struct op_fill o = {
-        .fill = {.op.done = op_fill_done, .writer = w, .path = path, .share = share}};
+    struct op_fill o = {.fill = fill};
+    o.fill.op.done = op_fill_done;
+    o.fill.writer = w;
     sem_init(&o.waiter.done, 0, 0);
     w->engine->ops->fill(&o.fill);
+    return waiter_wait(&o.waiter);
+}
+
+static inline int engine_copy_wait(struct engine_writer *w, struct engine_reader *r)
+{
+    struct op_copy o = {.copy = {.op.done = op_copy_done, .writer = w, .reader = r}};
+    sem_init(&o.waiter.done, 0, 0);
+    w->engine->ops->copy(&o.copy);
     return waiter_wait(&o.waiter);
 }
 
@@ -141,7 +161,7 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
                              size_t size, struct engine_commit commit, bool *created)
 {
     struct engine_writer *w;
-    int rc = e->ops->begin(e, key, len, &w);
+    int rc = e->ops->begin(e, &w);
     if (rc)
         return rc;
     rc = size ? engine_write_wait(w, data, size) : 0;
@@ -149,6 +169,8 @@ static inline int engine_put(struct engine *e, const char *key, size_t len, cons
         e->ops->abort(w);
         return rc;
     }
+    commit.key = key;
+    commit.len = len;
     return engine_commit_wait(w, commit, created);
 }
 
@@ -156,14 +178,35 @@ static inline int engine_import(struct engine *e, const char *key, size_t len, c
                                 bool share, struct engine_commit commit)
 {
     struct engine_writer *w;
-    int rc = e->ops->begin(e, key, len, &w);
+    int rc = e->ops->begin(e, &w);
     if (rc)
         return rc;
-    rc = engine_fill_wait(w, path, share);
+    rc = engine_fill_wait(
+        w, (struct engine_fill){.path = path, .key = key, .len = len, .share = share});
     if (rc) {
         e->ops->abort(w);
         return rc;
     }
+    commit.key = key;
+    commit.len = len;
+    return engine_commit_wait(w, commit, NULL);
+}
+
+/* Makes what `r` reads the value of `key`. */
+static inline int engine_copy(struct engine_reader *r, const char *key, size_t len,
+                              struct engine_commit commit)
+{
+    struct engine_writer *w;
+    int rc = r->engine->ops->begin(r->engine, &w);
+    if (rc)
+        return rc;
+    rc = engine_copy_wait(w, r);
+    if (rc) {
+        r->engine->ops->abort(w);
+        return rc;
+    }
+    commit.key = key;
+    commit.len = len;
     return engine_commit_wait(w, commit, NULL);
 }
 
@@ -192,6 +235,16 @@ static inline int engine_annotate_wait(struct engine *e, struct engine_annotate 
     o.annotate.op.sync = true;
     sem_init(&o.waiter.done, 0, 0);
     e->ops->annotate(e, &o.annotate);
+    return waiter_wait(&o.waiter);
+}
+
+/* `move` says what. */
+static inline int engine_move_wait(struct engine *e, struct engine_move move)
+{
+    struct op_move o = {.move = move};
+    o.move.op.done = op_move_done;
+    sem_init(&o.waiter.done, 0, 0);
+    e->ops->move(e, &o.move);
     return waiter_wait(&o.waiter);
 }
 

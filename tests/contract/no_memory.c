@@ -76,14 +76,19 @@ void __wrap_free(void *allocated)
 
 /* --- What the store should hold --- */
 
-enum { SMALL, BIG, ERASED, COPIED, MOVED, KEYS };
+enum { SMALL, BIG, ERASED, COPIED, MOVED, CLONE, RENAMED, KEYS };
 
 /* A value is `size` times one character. */
 static const struct {
     const char *key;
     size_t size;
-} keys[KEYS] = {
-    {"small", 10}, {"dir/big", LARGE}, {"erased", 5}, {"copied", 20}, {"dir/moved", 20}};
+} keys[KEYS] = {{"small", 10},
+                {"dir/big", LARGE},
+                {"erased", 5},
+                {"copied", 20},
+                {"dir/moved", 20},
+                {"dir/clone", LARGE},
+                {"dir/big/renamed", LARGE}};
 
 struct fixture {
     diskv *store;
@@ -147,7 +152,7 @@ static bool all_are(const char *data, size_t size, char c)
 
 static void assert_listing(const struct fixture *f)
 {
-    static const int sorted[KEYS] = {COPIED, BIG, MOVED, ERASED, SMALL};
+    static const int sorted[KEYS] = {COPIED, BIG, RENAMED, CLONE, MOVED, ERASED, SMALL};
     char expected[128] = "";
     size_t len = 0;
     for (size_t i = 0; i < KEYS; i++)
@@ -207,6 +212,39 @@ static void import(struct fixture *f, int key, bool move)
             diskv_import(f->store, keys[key].key, strlen(keys[key].key), f->source, move, NULL)))
         f->is[key] = 'i';
     assert_int_equal(file_exists(f->source), !(move && f->is[key]));
+}
+
+/* Without a key until all is copied. */
+static void copy(struct fixture *f, int from, int to, enum diskv_read how)
+{
+    diskv_reader *reader;
+    diskv_writer *writer;
+    if (!went_well(
+            diskv_reader_open_wait(f->store, keys[from].key, strlen(keys[from].key), how, &reader)))
+        return;
+    if (went_well(diskv_writer_open(f->store, NULL, 0, NULL, &writer))) {
+        if (went_well(diskv_writer_copy_wait(writer, reader)) &&
+            went_well(diskv_writer_name(writer, keys[to].key, strlen(keys[to].key))) &&
+            went_well(diskv_writer_commit_wait(writer)))
+            f->is[to] = f->is[from];
+        diskv_writer_close(writer);
+    }
+    diskv_reader_close(reader);
+}
+
+static void move(struct fixture *f, int from, int to)
+{
+    const struct diskv_write_options metadata = {.type = "text/plain"};
+    struct diskv_move m = {.from = keys[from].key,
+                           .from_len = strlen(keys[from].key),
+                           .to = keys[to].key,
+                           .to_len = strlen(keys[to].key),
+                           .metadata = &metadata};
+    int rc = diskv_move_wait(f->store, &m);
+    if (rc == DISKV_ENOTFOUND || !went_well(rc))
+        return;
+    f->is[to] = f->is[from];
+    f->is[from] = 0;
 }
 
 /* Reads a value at its end, in its middle and at its start, twice: the second time it is cached. */
@@ -286,7 +324,9 @@ static void prepare(struct fixture *f)
     assert_int_equal(put(f, ERASED, 'o'), 0);
     erase(f, COPIED);
     erase(f, MOVED);
-    f->is[COPIED] = f->is[MOVED] = 0;
+    erase(f, CLONE);
+    erase(f, RENAMED);
+    f->is[COPIED] = f->is[MOVED] = f->is[CLONE] = f->is[RENAMED] = 0;
 }
 
 static void change_and_read(struct fixture *f)
@@ -301,6 +341,9 @@ static void change_and_read(struct fixture *f)
     erase(f, ERASED);
     import(f, COPIED, false);
     import(f, MOVED, true);
+    copy(f, BIG, CLONE, DISKV_READ_CACHED);
+    copy(f, BIG, CLONE, DISKV_READ_DIRECT);
+    move(f, CLONE, RENAMED);
     list(f);
 }
 

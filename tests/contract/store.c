@@ -317,6 +317,30 @@ static void assert_numbered_walk(diskv *store, const char *walked, const char *p
     diskv_iter_close(iter);
 }
 
+static void a_bare_page_has_the_same_names_and_no_more(void **state)
+{
+    diskv *store = store_of(state);
+    struct diskv_list_options options = {
+        .from = "", .prefix = "", .delimiter = "/", .delimiter_len = 1, .limit = 4};
+    struct diskv_page *whole, *bare;
+    put_keys(store, "a/", 3);
+    put_keys(store, "b", 9);
+    assert_int_equal(diskv_list_wait(store, &options, &whole), 0);
+    options.bare = true;
+    assert_int_equal(diskv_list_wait(store, &options, &bare), 0);
+    assert_int_equal(bare->count, whole->count);
+    for (size_t i = 0; i < bare->count; i++) {
+        const struct diskv_item *item = &bare->items[i];
+        assert_int_equal(item->len, whole->items[i].len);
+        assert_memory_equal(item->name, whole->items[i].name, item->len);
+        assert_int_equal(item->is_prefix, i == 0);
+        assert_string_equal(item->info.etag, "");
+    }
+    assert_memory_equal(bare->next, "b0002", bare->next_len);
+    diskv_page_free(bare);
+    diskv_page_free(whole);
+}
+
 static void a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere(void **state)
 {
     static const size_t stops[] = {0, 1, 1000, 1001, KEYS};
@@ -473,12 +497,13 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
         CASE(setup, a_guard_lets_only_the_first_write_through),                                    \
         CASE(setup, a_guard_sees_the_value_that_would_be_replaced_or_erased),                      \
         CASE(setup, guarded_writes_of_many_threads_lose_no_update)
-#define WALKS(setup)                                                          \
-    CASE(setup, a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere), \
-        CASE(setup, a_walk_with_a_prefix_meets_only_keys_that_begin_so),      \
-        CASE(setup, a_walk_over_an_empty_store_ends_at_once),                 \
-        CASE(setup, a_prefix_that_is_longer_than_a_key_is_refused),           \
-        CASE(setup, a_walker_may_erase_what_it_meets),                        \
+#define WALKS(setup)                                                              \
+    CASE(setup, a_bare_page_has_the_same_names_and_no_more),                      \
+        CASE(setup, a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere), \
+        CASE(setup, a_walk_with_a_prefix_meets_only_keys_that_begin_so),          \
+        CASE(setup, a_walk_over_an_empty_store_ends_at_once),                     \
+        CASE(setup, a_prefix_that_is_longer_than_a_key_is_refused),               \
+        CASE(setup, a_walker_may_erase_what_it_meets),                            \
         CASE(setup, a_walk_meets_every_key_that_stays_while_others_come_and_go)
 
 int main(void)

@@ -18,7 +18,7 @@ def files():
 @test
 def every_file_of_the_page_is_served_with_its_type():
     types = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
-             ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+             ".js": "text/javascript; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml"}
     with Server() as s:
         for name, content in files():
             answer = curl(s.url + ("/" if name == "index.html" else "/" + name))

@@ -54,8 +54,7 @@ def a_missing_key_is_404_whatever_the_conditions():
 def the_listing_itself_cannot_be_erased():
     with Server() as s:
         assert delete(s, "").status == 400
-        answer = curl("-X", "DELETE", s.url + "/keys")
-        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert curl("-X", "DELETE", s.url + "/keys").status == 400
 
 
 if __name__ == "__main__":

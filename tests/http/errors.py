@@ -55,7 +55,7 @@ def a_wrong_method_is_405_and_told_what_is_right():
     with Server() as s:
         for method, path, allow in (("POST", "/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"),
                                     ("PATCH", "/keys/a?x", "GET, HEAD, PUT, DELETE, OPTIONS"),
-                                    ("PUT", "/keys", "GET, HEAD, OPTIONS"),
+                                    ("PUT", "/keys", "GET, HEAD, DELETE, OPTIONS, POST"),
                                     ("BREW", "/", "GET, HEAD, OPTIONS"),
                                     ("DELETE", "/stats", "GET, HEAD, OPTIONS")):
             answer = problem(curl("-X", method, "-d", "x", s.url + path), 405)
@@ -66,7 +66,7 @@ def a_wrong_method_is_405_and_told_what_is_right():
 def options_tells_what_a_path_takes():
     with Server() as s:
         for path, allow in (("/keys/a", "GET, HEAD, PUT, DELETE, OPTIONS"),
-                            ("/keys", "GET, HEAD, OPTIONS"), ("/", "GET, HEAD, OPTIONS")):
+                            ("/keys", "GET, HEAD, DELETE, OPTIONS, POST"), ("/", "GET, HEAD, OPTIONS")):
             answer = curl("-X", "OPTIONS", s.url + path)
             assert (answer.status, answer.headers["allow"]) == (204, allow)
         answer = raw(s.port, b"OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -1,7 +1,9 @@
 """Storage that refuses: a full disk, a directory that may not be written, a file system without attributes."""
+import io
 import json
 import os
 import subprocess
+import tarfile
 import tempfile
 from contextlib import contextmanager
 
@@ -59,6 +61,25 @@ def a_full_tmpfs_is_507_and_the_old_value_stands():
 @test
 def a_full_ext4_is_507_and_the_old_value_stands():
     check_full_disk("ext4")
+
+
+@test
+def a_tar_that_fills_the_disk_is_507_and_what_it_stored_before_stays():
+    with small_disk("tmpfs") as disk, Server(dir=f"{disk}/data") as s:
+        out, value = io.BytesIO(), os.urandom(4 << 20)
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for i in range(10):
+                info = tarfile.TarInfo(f"k{i}")
+                info.size = len(value)
+                tar.addfile(info, io.BytesIO(value))
+        answer = curl("--data-binary", "@-", "-H", "Expect:", f"{s.url}/keys?prefix=", input=out.getvalue())
+        assert answer.status == 507, answer
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = json.loads(answer.body)
+        keys = [item["key"] for item in json.loads(curl(f"{s.url}/keys").body)["keys"]]
+        assert problem["refused"] == [] and 0 < problem["stored"] == len(keys) < 6
+        assert all(curl(f"{s.url}/keys/{key}").body == value for key in keys)
+        assert os.listdir(f"{s.dir}/.diskv/tmp") == []
 
 
 @test

@@ -1,15 +1,13 @@
 """REDbot finds nothing to warn of in a value that is plain, compressed at rest, asked for in part, unchanged or
 missing, nor in the listing and the page. It is fetched from PyPI into the build directory."""
 import json
-import os
 import subprocess
-import sys
 import urllib.request
 
-from diskvtest import DISKV, Server, curl, main, skip, test
+from diskvtest import Server, curl, main, test
+from pypi import python_with
 
 PACKAGE = "redbot==2.7.1"
-HOME = os.path.join(os.path.dirname(DISKV), "redbot")
 TEXT = b"a line of a text that is worth compressing\n" * 1000
 # A value goes out with the Cache-Control that its upload named. Without one how long a cache may keep it is for the
 # cache to say: the server cannot know when a client will change it.
@@ -35,24 +33,9 @@ print(json.dumps({"status": resource.response.status_code, "error": str(resource
 """
 
 
-def environment():
-    """The Python that has REDbot."""
-    python = os.path.join(HOME, "bin", "python")
-    done = os.path.join(HOME, PACKAGE)
-    if os.path.exists(done):
-        return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True, stdout=subprocess.PIPE)
-    pip = subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PACKAGE], check=False,
-                         stderr=subprocess.PIPE)
-    if pip.returncode != 0:
-        skip(f"PyPI has no {PACKAGE} for us: {pip.stderr.decode(errors='replace').strip().splitlines()[-1]}")
-    with open(done, "w", encoding="ascii"):
-        return python
-
-
 def check(url, *headers, status=200, good=(), known=()):
     """No warning but the `known` ones, which must come; the notes of `good` must come and be good or plain facts."""
-    command = [environment(), "-I", "-c", PROGRAM, url, *headers]
+    command = [python_with("redbot", PACKAGE), "-I", "-c", PROGRAM, url, *headers]
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=120)
     found = json.loads(run.stdout)
     assert (found["status"], found["error"]) == (status, ""), found

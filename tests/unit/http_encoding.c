@@ -116,10 +116,36 @@ static void each_header_asks_for_the_form_that_the_rfc_says(void **state)
     }
 }
 
+static const struct {
+    const char *list;
+    struct encoding_weights weights;
+} weighed[] = {
+    {NULL, {.br = 0, .gzip = 0, .identity = 1000}},
+    {"", {.br = 0, .gzip = 0, .identity = 1}},
+    {"gzip, deflate, br, zstd", {.br = 1000, .gzip = 1000, .identity = 1}},
+    {"br;q=0.25, gzip;q=0.5, *;q=0", {.br = 250, .gzip = 500, .identity = 0}},
+    {"*", {.br = 1000, .gzip = 1000, .identity = 1000}},
+    {"*;q=0.5, br;q=0", {.br = 0, .gzip = 500, .identity = 500}},
+    {"BR;q=0.001, identity;q=0", {.br = 1, .gzip = 0, .identity = 0}},
+    {"br;q=x, br, br;q=0, brotli", {.br = 1000, .gzip = 0, .identity = 1}},
+};
+
+static void each_coding_weighs_what_the_header_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_len(weighed); i++) {
+        struct encoding_weights weights;
+
+        encoding_weigh(weighed[i].list, &weights);
+        assert_memory_equal(&weights, &weighed[i].weights, sizeof(weights));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_header_asks_for_the_form_that_the_rfc_says),
+        cmocka_unit_test(each_coding_weighs_what_the_header_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,13 +22,13 @@ static atomic_uint *noted_count(diskv *store, const char *key, size_t len)
     return &store->noted[XXH3_64bits(key, len) % NOTED_SLOTS];
 }
 
-void index_note(diskv *store, const char *key, size_t len, bool erased, int rc)
+void index_note(diskv *store, const struct index_change *changes, size_t count, int rc)
 {
-    const struct index_change change = {.erase = erased, .key = key, .len = len};
     if (rc == 0) {
         pthread_mutex_lock(&store->note_lock);
-        atomic_fetch_add(noted_count(store, key, len), 1);
-        rc = store->index->ops->apply(store->index, &change, 1);
+        for (size_t i = 0; i < count; i++)
+            atomic_fetch_add(noted_count(store, changes[i].key, changes[i].len), 1);
+        rc = store->index->ops->apply(store->index, changes, count);
         pthread_mutex_unlock(&store->note_lock);
     } else if (rc != DISKV_EINDOUBT) {
         return;

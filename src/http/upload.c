@@ -1,0 +1,116 @@
+#include "upload.h"
+#include "context.h"
+#include "header.h"
+
+bool upload_read_metadata(struct request *r, struct metadata *out)
+{
+    const char *fault = metadata_read(r->mhd, out);
+
+    if (fault == metadata_no_memory)
+        request_refuse_rc(r, DISKV_ENOMEM);
+    else if (fault != NULL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, fault);
+    return fault == NULL;
+}
+
+/* Reads what the headers say that the body is, or refuses. */
+static bool read_digests(struct request *r, struct digest *out)
+{
+    char *md5 = NULL, *content = NULL, *repr = NULL;
+    int rc = header_joined(r->mhd, MHD_HTTP_HEADER_CONTENT_MD5, &md5);
+
+    if (rc == 0)
+        rc = header_joined(r->mhd, "Content-Digest", &content);
+    if (rc == 0)
+        rc = header_joined(r->mhd, "Repr-Digest", &repr);
+    if (rc == 0)
+        rc = digest_expect(out, md5, content, repr);
+    free(repr);
+    free(content);
+    free(md5);
+    if (rc == DISKV_EINVAL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST,
+                       "Content-MD5, Content-Digest or Repr-Digest is malformed");
+    else if (rc != 0)
+        request_refuse_rc(r, rc);
+    return rc == 0;
+}
+
+bool upload_read(struct request *r, struct upload *u)
+{
+    uint64_t max = r->server->limits.max_value_bytes;
+
+    if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE) != NULL)
+        request_refuse(r, MHD_HTTP_BAD_REQUEST, "a value can only be replaced as a whole");
+    else if (upload_read_metadata(r, &u->metadata) && read_digests(r, &u->digest) && max > 0 &&
+             r->framing.length > max)
+        request_refuse_rc(r, DISKV_ETOOLARGE);
+    return r->refusal.status == 0;
+}
+
+void upload_open(struct request *r, struct upload *u, const char *key, size_t len,
+                 diskv_guard *guard, void *guard_ctx)
+{
+    struct diskv_write_options options = {
+        .guard = guard,
+        .guard_ctx = guard_ctx,
+        .size_hint = r->framing.length,
+        .probe = r->framing.expect,
+    };
+    int rc;
+
+    metadata_options(&u->metadata, &options);
+    rc = diskv_writer_open(r->server->store, key, len, &options, &u->writer);
+    if (rc != 0)
+        request_refuse_rc(r, rc);
+}
+
+/* Nothing more will be written. */
+static enum MHD_Result give_up(struct request *r, struct upload *u, int rc)
+{
+    diskv_writer_close(u->writer);
+    u->writer = NULL;
+    request_refuse_rc(r, rc);
+    return MHD_YES;
+}
+
+enum MHD_Result upload_take(struct request *r, struct upload *u, const char *data, size_t *len)
+{
+    int64_t taken;
+
+    if (u->flushing && r->rc != 0)
+        return give_up(r, u, r->rc);
+    u->flushing = false;
+    taken = diskv_writer_append(u->writer, data, *len);
+    if (taken < 0)
+        return give_up(r, u, (int)taken);
+    digest_update(&u->digest, data, (size_t)taken);
+    connection_moved(r->connection, (uint64_t)taken);
+    *len -= (size_t)taken;
+    if (*len == 0)
+        return MHD_YES;
+    if (!request_wait(r))
+        return MHD_NO;
+    u->flushing = true;
+    diskv_writer_flush(u->writer, request_done, r);
+    return MHD_YES;
+}
+
+enum MHD_Result upload_commit(struct request *r, struct upload *u)
+{
+    if (!digest_matches(&u->digest))
+        return request_fail(r, MHD_HTTP_UNPROCESSABLE_CONTENT,
+                            "the body is not the one that its digest was made from");
+    if (!request_wait(r))
+        return MHD_NO;
+    u->committing = true;
+    diskv_writer_commit(u->writer, request_done, r);
+    return MHD_YES;
+}
+
+void upload_free(struct upload *u)
+{
+    diskv_writer_close(u->writer);
+    digest_free(&u->digest);
+    metadata_free(&u->metadata);
+}

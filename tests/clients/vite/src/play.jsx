@@ -1,0 +1,3 @@
+import { h } from 'preact';
+
+export default ({ name }) => <h1>Play: {name}</h1>;
