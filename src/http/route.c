@@ -5,7 +5,8 @@
 #include "key.h"
 #include "util.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "POST"};
+static const char *const method_names[] = {"GET",     "HEAD",  "PUT", "DELETE",
+                                           "OPTIONS", "PATCH", "POST"};
 
 enum match {
     MATCH_WHOLE, /* the path and no other */
