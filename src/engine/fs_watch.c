@@ -138,13 +138,13 @@ static void queue_open(struct fs_watch *w)
 
 /* --- Under the lock: the queue --- */
 
-/* Of a directory that was made, or whose permissions may have changed, nothing needs to be told
+/* Of a directory that was made, or whose times or permissions are others, nothing needs to be told
  * where it was found and watched already. */
 static void dir_event(struct fs_watch *w, uint32_t mask, const char *path)
 {
     size_t len = strlen(path);
     struct watched *dir = watch_map_path(&w->map, path, len);
-    if (dir && !(mask & (IN_CREATE | IN_ATTRIB)))
+    if (dir && mask & (IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE))
         dir_forget(w, dir);
     else if (!dir && w->fs->layout->has_dir(w->fs->layout, path))
         w->watcher.place(w->watcher.ctx, path, len);

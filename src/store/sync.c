@@ -190,11 +190,17 @@ static int note_find(struct sync *s, const char *name, struct place_note *note, 
     return rc == DISKV_ENOTFOUND ? 0 : rc;
 }
 
+static struct place_note note_of(const struct engine_place *place)
+{
+    struct place_note note = {.foreign = place->foreign};
+    memcpy(note.stamp, place->stamp, place->stamp_len);
+    return note;
+}
+
 static int note_write(struct sync *s, const char *name, const struct engine_place *place)
 {
     struct index *index = s->store->index;
-    struct place_note note = {.foreign = place->foreign};
-    memcpy(note.stamp, place->stamp, place->stamp_len);
+    struct place_note note = note_of(place);
     return index->ops->note_set(index, name, strlen(name), &note,
                                 PLACE_NOTE_HEAD + place->stamp_len);
 }
@@ -203,8 +209,7 @@ static int note_write(struct sync *s, const char *name, const struct engine_plac
 static int place_read(struct sync *s, const char *name, const struct engine_place *place,
                       bool before)
 {
-    struct place_note note = {.foreign = place->foreign};
-    memcpy(note.stamp, place->stamp, place->stamp_len);
+    struct place_note note = note_of(place);
     s->foreign += place->foreign;
     if (s->fresh || (s->few && !before))
         return note_write(s, name, place);

@@ -242,6 +242,20 @@ static void a_directory_is_told_of_with_those_in_it_that_were_watched(void **sta
     assert_false(is_told(&f->told, "place"));
 }
 
+static void a_watched_directory_with_other_times_and_modes_is_not_told_of(void **state)
+{
+    struct fixture *f = *state;
+    sh(f->dir, "mkdir -p a/b");
+    assert_int_equal(scan(f, ""), 0);
+    assert_int_equal(scan(f, "a"), 0);
+    assert_int_equal(scan(f, "a/b"), 0);
+    sh(f->dir, "touch -m -d @1 a; touch -d @2 a; chmod 700 a; echo x > a/b/k; rm a/b/k");
+    sh(f->dir, "echo x > a/last");
+    wait_until(is_told(&f->told, "key a/last\n"));
+    assert_false(is_told(&f->told, "place"));
+    assert_int_equal(watched(f), 3);
+}
+
 static void what_is_done_right_after_a_scan_is_told_of(void **state)
 {
     struct fixture *f = *state;
@@ -477,6 +491,7 @@ int main(void)
         ENGINE_TEST(each_change_of_a_file_is_told_of_by_its_key),
         ENGINE_TEST(a_value_in_its_own_directory_is_told_of_by_its_key),
         ENGINE_TEST(a_directory_is_told_of_with_those_in_it_that_were_watched),
+        ENGINE_TEST(a_watched_directory_with_other_times_and_modes_is_not_told_of),
         ENGINE_TEST(what_is_done_right_after_a_scan_is_told_of),
         ENGINE_TEST(directories_swapped_are_both_told_of),
         ENGINE_TEST(a_linked_directory_is_never_watched),
