@@ -207,6 +207,14 @@ struct diskv_options {
      * did when the store is opened and at diskv_rescan; what they removed is left out at once. */
     bool watch;
 
+    /* Opens the files of a store beside whoever has it open, another process that serves it among
+     * them: without a lock and without the lasting index. The directory must be there. Reads and
+     * writes are as ever; a store that watches learns of the writes, others when they are opened.
+     * The keys are kept in memory, filled from the files by the first listing, and follow other
+     * processes only at diskv_rescan. A guard's answer and the change it allows are one step for
+     * this process alone: another may come between. Not with `watch` or `temp_dir`: EINVAL. */
+    bool detached;
+
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */

@@ -302,6 +302,7 @@ struct engine_fs_options {
     unsigned file_perm, path_perm; /* modes of what is made for values */
     bool exact_perm;               /* the umask is not taken from them */
     const char *temp_dir;          /* of the same file system, not below `dir_fd`; or NULL */
+    bool detached;                 /* others may have the same files; without a `temp_dir` */
 };
 
 /* Plain files below directory `dir_fd` (copied), where the layout says. Layout and workers outlive

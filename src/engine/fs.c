@@ -14,8 +14,12 @@ static void fs_free(struct engine *engine)
     struct fs *fs = container_of(engine, struct fs, engine);
     workers_free(fs->committer);
     workers_free(fs->closer);
-    close(fs->tmp_fd);
+    if (*fs->own)
+        fs_own_remove(fs);
+    if (fs->tmp_fd >= 0)
+        close(fs->tmp_fd);
     close(fs->dir_fd);
+    pthread_mutex_destroy(&fs->own_lock);
     free(fs);
 }
 
@@ -61,6 +65,9 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
     fs->file_perm = options->file_perm ? options->file_perm : 0666;
     fs->path_perm = options->path_perm ? options->path_perm : 0777;
     fs->exact_perm = options->exact_perm;
+    fs->detached = options->detached;
+    fs->tmp_fd = -1;
+    pthread_mutex_init(&fs->own_lock, NULL);
     fs->unsynced = true; /* an earlier process may have left it so */
     int rc = workers_new(1, &fs->closer);
     if (rc)
@@ -75,7 +82,7 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
         rc = error_from_errno(-fs->dir_fd);
         goto free_committer;
     }
-    rc = fs_tmp_open(fs, options->temp_dir);
+    rc = fs->detached ? 0 : fs_tmp_open(fs, options->temp_dir);
     if (rc)
         goto close_dir;
     *out = &fs->engine;
@@ -88,6 +95,7 @@ free_committer:
 free_closer:
     workers_free(fs->closer);
 free_fs:
+    pthread_mutex_destroy(&fs->own_lock);
     free(fs);
     return rc;
 }

@@ -10,6 +10,7 @@
 #include "layout.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -20,7 +21,10 @@ struct fs {
     struct engine engine;
     const struct layout *layout;
     int dir_fd;
-    int tmp_fd; /* DIR/.diskv/tmp, or in a directory of the user's */
+    bool detached;
+    atomic_int tmp_fd; /* DIR/.diskv/tmp, or in a directory of the user's; detached: fs_tmp */
+    char own[24];      /* detached: its name in `.diskv`, "" before it is made */
+    pthread_mutex_t own_lock; /* while it is made */
     mode_t file_perm, path_perm;
     bool exact_perm;
     bool unsynced; /* there may be directories that no sync has seen; for the committer thread */
@@ -52,6 +56,21 @@ void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
 /* Sets `tmp_fd`, to a directory in `temp_dir` where that is not NULL, emptied of what an earlier
  * process left. */
 int fs_tmp_open(struct fs *fs, const char *temp_dir);
+
+/* Opens the store's own directory, made where it is missing. A negative errno. */
+int fs_private_open(struct fs *fs);
+
+/* --- fs_own.c: temporary files of one process among others --- */
+
+/* The directory for temporary files: `tmp_fd`, which from then on is set. Whoever is first to make
+ * anything in it asks here. May wait. A negative errno. */
+int fs_tmp(struct fs *fs);
+
+/* Removes the directories of processes that are no more. */
+void fs_own_sweep(struct fs *fs, int private_fd);
+
+/* Removes this process's, which is empty. */
+void fs_own_remove(struct fs *fs);
 
 /* --- fs_empty.c --- */
 

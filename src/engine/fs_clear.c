@@ -69,7 +69,9 @@ static int trash_new(struct fs *fs, struct trash **out)
     if (!t)
         return -ENOMEM;
     *t = (struct trash){.fs = fs};
-    int rc;
+    int rc = fs_tmp(fs);
+    if (rc < 0)
+        goto free_trash;
     do {
         fs_tmp_name(fs, t->name);
         rc = sys_mkdirat(fs->tmp_fd, t->name, 0700);

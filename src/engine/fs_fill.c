@@ -26,7 +26,9 @@ static int file_share(struct fs *fs, const struct engine_fill *f, int fd, const 
 {
     struct fs_writer *w = container_of(f->writer, struct fs_writer, writer);
     int rc = is_value(f, from) ? -EXDEV : sys_may_write(fd); /* a commit sets attributes */
-    if (rc)
+    if (!rc)
+        rc = fs_tmp(fs);
+    if (rc < 0)
         return rc;
     do {
         fs_tmp_name(fs, w->name);

@@ -61,7 +61,9 @@ static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
     char aside[FS_TMP_NAME];
     fs_tmp_name(fs, aside);
     int aside_fd = -1;
-    int rc = sys_mkdirat(fs->tmp_fd, aside, fs->path_perm);
+    int rc = fs_tmp(fs);
+    if (rc >= 0)
+        rc = sys_mkdirat(fs->tmp_fd, aside, fs->path_perm);
     if (rc)
         return rc;
     aside_fd = dir_open(fs->tmp_fd, aside);

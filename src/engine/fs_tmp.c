@@ -87,12 +87,18 @@ static int temp_open(const struct fs *fs, const char *temp_dir, const char **why
     return own_fd;
 }
 
+int fs_private_open(struct fs *fs)
+{
+    return dir_make_open(fs->dir_fd, FS_PRIVATE, 0777);
+}
+
 int fs_tmp_open(struct fs *fs, const char *temp_dir)
 {
     const char *why = NULL;
-    int private_fd = dir_make_open(fs->dir_fd, FS_PRIVATE, 0777);
+    int private_fd = fs_private_open(fs);
     int fd = private_fd;
     if (private_fd >= 0) {
+        fs_own_sweep(fs, private_fd);
         fd = temp_dir ? temp_open(fs, temp_dir, &why) : dir_make_open(private_fd, "tmp", 0777);
         close(private_fd);
     }

@@ -77,7 +77,9 @@ void fs_writer_end(struct fs_writer *w, bool renamed)
 
 int fs_file_make(struct fs *fs, struct fs_writer *w)
 {
-    int fd;
+    int fd = fs_tmp(fs);
+    if (fd < 0)
+        return fd;
     do {
         fs_tmp_name(fs, w->name);
         fd = sys_open_beneath(fs->tmp_fd, w->name, O_RDWR | O_CREAT | O_EXCL,

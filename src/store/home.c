@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How often `.diskv` may be gone again before the lock is made in it. */
+#define LOCK_TRIES 100
+
 /* Makes `dir` durable in the directory above it. */
 static int parent_sync(int dir_fd)
 {
@@ -50,6 +53,12 @@ static int lock_open(int dir_fd)
     return rc ? rc : fd;
 }
 
+int home_look(const char *dir, int *dir_fd)
+{
+    *dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *dir_fd < 0 ? error_from_errno(errno) : 0;
+}
+
 int home_open(const char *dir, int *dir_fd, int *lock_fd)
 {
     *dir_fd = dir_open(dir);
@@ -57,7 +66,9 @@ int home_open(const char *dir, int *dir_fd, int *lock_fd)
         log_error("cannot open %s: %s", dir, strerror(-*dir_fd));
         return error_from_errno(-*dir_fd);
     }
-    *lock_fd = lock_open(*dir_fd);
+    *lock_fd = -ENOENT; /* where a detached store removes `.diskv` at the same time */
+    for (int tries = 0; *lock_fd == -ENOENT && tries < LOCK_TRIES; tries++)
+        *lock_fd = lock_open(*dir_fd);
     if (*lock_fd >= 0)
         return 0;
     close(*dir_fd);

@@ -24,6 +24,8 @@ static atomic_uint *noted_count(diskv *store, const char *key, size_t len)
 
 void index_note(diskv *store, const struct index_change *changes, size_t count, int rc)
 {
+    if (store->detached && atomic_load(&store->index_stale) == STALE_ALL)
+        return; /* nobody has asked for a listing yet */
     if (rc == 0) {
         pthread_mutex_lock(&store->note_lock);
         for (size_t i = 0; i < count; i++)

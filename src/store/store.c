@@ -45,7 +45,7 @@ static int codecs_open(diskv *store, const struct diskv_options *options)
 static int fs_engine_open(diskv *store, const char *dir, const struct diskv_options *options)
 {
     int dir_fd;
-    int rc = home_open(dir, &dir_fd, &store->lock_fd);
+    int rc = options->detached ? home_look(dir, &dir_fd) : home_open(dir, &dir_fd, &store->lock_fd);
     if (rc)
         return rc;
     const struct engine_fs_options fs = {
@@ -55,6 +55,7 @@ static int fs_engine_open(diskv *store, const char *dir, const struct diskv_opti
         .path_perm = options->path_perm,
         .exact_perm = options->exact_perm,
         .temp_dir = options->temp_dir,
+        .detached = options->detached,
     };
     rc = engine_fs_open(dir_fd, &fs, &store->engine);
     close(dir_fd);
@@ -75,14 +76,19 @@ static int lmdb_open(const char *dir, struct index **out)
 static int index_open(diskv *store, const char *dir, const struct diskv_options *options,
                       bool memory)
 {
-    bool lasting = !memory && !options->index && !options->compare;
+    bool lasting = !memory && !options->index && !options->compare && !options->detached;
     store->byte_order = !options->index && !options->compare;
     int rc = options->index ? index_user_new(options->index, &store->index)
              : lasting      ? lmdb_open(dir, &store->index)
                        : index_memory_new(options->compare, options->compare_ctx, &store->index);
     if (!rc && options->watch && store->engine->ops->watch)
         rc = live_open(store);
-    return rc ? rc : index_mend(store, lasting ? STALE_STAMPS : STALE_ALL);
+    if (rc)
+        return rc;
+    if (!options->detached)
+        return index_mend(store, lasting ? STALE_STAMPS : STALE_ALL);
+    index_doubt(store, STALE_ALL);
+    return 0;
 }
 
 static int parts_open(diskv *store, const char *dir, const struct diskv_options *options)
@@ -108,7 +114,8 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     static const struct diskv_options defaults;
     if (!options)
         options = &defaults;
-    if (!engine_valid(options->engine) || (options->index && options->compare))
+    if (!engine_valid(options->engine) || (options->index && options->compare) ||
+        (options->detached && (options->watch || options->temp_dir)))
         return DISKV_EINVAL;
     diskv *store = calloc(1, sizeof *store);
     if (!store)
@@ -116,6 +123,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     pthread_mutex_init(&store->sync_lock, NULL);
     pthread_mutex_init(&store->note_lock, NULL);
     store->lock_fd = -1;
+    store->detached = options->detached;
     store->sync = options->sync != DISKV_SYNC_NONE;
     store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
     int rc = layout_choose(options, &store->layout);

@@ -36,6 +36,7 @@ struct diskv {
     struct codec *codecs[CODECS_MAX];
     const struct codec *codec; /* the one of `codecs` that values are written with, or NULL */
     bool sync;
+    bool detached;
     uint64_t max_value_bytes;
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
@@ -56,6 +57,9 @@ struct diskv {
 /* Opens directory `dir`, made where it is missing, and locks it: EBUSY where another process holds
  * the lock. Sets the directory's descriptor and the one that holds the lock. */
 int home_open(const char *dir, int *dir_fd, int *lock_fd);
+
+/* Opens directory `dir`, which is there, and no more. */
+int home_look(const char *dir, int *dir_fd);
 
 /* --- record.c --- */
 
