@@ -173,6 +173,9 @@ struct engine_visitor {
     void *ctx;
     int (*key)(void *ctx, const char *key, size_t len);    /* non-zero stops the scan */
     int (*place)(void *ctx, const char *name, size_t len); /* likewise */
+
+    /* What is no value, by the name it goes by, and what it is instead; likewise, or NULL. */
+    int (*foreign)(void *ctx, const char *name, const char *what);
 };
 
 /* What an engine that watches tells of, whoever made the change: hints, of which none is left out
@@ -212,6 +215,10 @@ struct engine_ops {
     /* Reads the value's points into `buf` (ENGINE_POINTS_MAX bytes): a count, 0 where there are
      * none. For workers. */
     int (*points)(struct engine_reader *reader, void *buf);
+
+    /* Forgets the points of an open value, and changes nothing else. For workers. NULL where it
+     * has none that others could have spoilt. */
+    int (*points_drop)(struct engine_reader *reader);
 
     void (*close)(struct engine_reader *reader);
 
@@ -281,6 +288,12 @@ struct engine_ops {
     /* Writes what every key begins with that lies in a place or below it, to `key` (DISKV_KEY_MAX
      * bytes); "" where no more is known. NULL where it never is. */
     void (*prefix)(struct engine *engine, const char *place, char *key, size_t *len);
+
+    /* Visits what processes that are no more left half done, by its name, and with `remove` removes
+     * it before, as far as that can be done. Waits. For whoever holds the store's lock. NULL where
+     * nothing can be left. */
+    int (*leftovers)(struct engine *engine, bool remove,
+                     int (*visit)(void *ctx, const char *name, bool removed), void *ctx);
 
     /* Watches each place from when it is next described or scanned, before that is done, so that
      * nothing falls between. Once, before the first; `watcher` is copied. NULL where the engine

@@ -62,6 +62,9 @@ int fs_private_open(struct fs *fs);
 
 /* --- fs_own.c: temporary files of one process among others --- */
 
+/* What the names of such directories begin with. */
+#define FS_OWN_PREFIX "tmp-"
+
 /* The directory for temporary files: `tmp_fd`, which from then on is set. Whoever is first to make
  * anything in it asks here. May wait. A negative errno. */
 int fs_tmp(struct fs *fs);
@@ -161,6 +164,7 @@ void fs_open(struct engine *engine, struct engine_open *o);
 int64_t fs_read_now(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
 void fs_read(struct engine_read *r);
 int fs_points(struct engine_reader *reader, void *buf);
+int fs_points_drop(struct engine_reader *reader);
 int fs_reader_fd(struct engine_reader *reader);
 void fs_close(struct engine_reader *reader);
 int fs_identify(struct engine *engine, const char *key, size_t len,
@@ -270,6 +274,11 @@ int fs_stamp(struct engine *engine, const char *place, struct engine_place *out)
 int fs_scan(struct engine *engine, const char *place, const struct engine_visitor *visitor,
             struct engine_place *out);
 void fs_prefix(struct engine *engine, const char *place, char *key, size_t *len);
+
+/* --- fs_leftovers.c --- */
+
+int fs_leftovers(struct engine *engine, bool remove,
+                 int (*visit)(void *ctx, const char *name, bool removed), void *ctx);
 
 /* --- fs_watch.c --- */
 

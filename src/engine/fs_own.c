@@ -12,8 +12,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define OWN_PREFIX "tmp-"
-
 /* How often others may remove it before it is locked, or `.diskv` before it is made. */
 #define OWN_TRIES 100
 
@@ -32,7 +30,7 @@ static int own_make(struct fs *fs, int private_fd)
     uint64_t n;
     if (getrandom(&n, sizeof n, 0) != sizeof n)
         return -EIO;
-    snprintf(fs->own, sizeof fs->own, OWN_PREFIX "%016" PRIx64, n);
+    snprintf(fs->own, sizeof fs->own, FS_OWN_PREFIX "%016" PRIx64, n);
     int rc = sys_mkdirat(private_fd, fs->own, 0777);
     if (rc)
         return rc;
@@ -77,7 +75,7 @@ int fs_tmp(struct fs *fs)
 static bool sweep_visit(void *ctx, int private_fd, const struct dirent *entry)
 {
     struct fs *fs = ctx;
-    if (strncmp(entry->d_name, OWN_PREFIX, strlen(OWN_PREFIX)) != 0)
+    if (strncmp(entry->d_name, FS_OWN_PREFIX, strlen(FS_OWN_PREFIX)) != 0)
         return true;
     int fd = sys_open_beneath(private_fd, entry->d_name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)

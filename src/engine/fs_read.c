@@ -215,6 +215,13 @@ int fs_points(struct engine_reader *reader, void *buf)
     return n > 0 ? n : 0;
 }
 
+int fs_points_drop(struct engine_reader *reader)
+{
+    struct fs_reader *r = container_of(reader, struct fs_reader, reader);
+    int rc = sys_fremovexattr(r->fd, FS_POINTS);
+    return rc && rc != -ENODATA ? error_from_errno(-rc) : 0;
+}
+
 int fs_reader_fd(struct engine_reader *reader)
 {
     return container_of(reader, struct fs_reader, reader)->fd;

@@ -142,6 +142,24 @@ struct scan {
     int rc; /* of the visitor */
 };
 
+static const char *what_is(mode_t type)
+{
+    switch (type) {
+    case S_IFREG:
+        return "a file whose name is no key's";
+    case S_IFDIR:
+        return "a directory whose name is no key's";
+    case S_IFLNK:
+        return "a symbolic link";
+    case S_IFSOCK:
+        return "a socket";
+    case S_IFIFO:
+        return "a pipe";
+    default:
+        return "a device";
+    }
+}
+
 /* Reports one directory entry: a key, a place below, or something foreign. */
 static bool scan_visit(void *ctx, int dir_fd, const struct dirent *e)
 {
@@ -156,8 +174,11 @@ static bool scan_visit(void *ctx, int dir_fd, const struct dirent *e)
         s->rc = s->visitor->key(s->visitor->ctx, key, key_len);
     else if (type == S_IFDIR && layout->has_dir(layout, path))
         s->rc = s->visitor->place(s->visitor->ctx, path, strlen(path));
-    else
+    else {
         s->out->foreign++;
+        if (s->visitor->foreign && type)
+            s->rc = s->visitor->foreign(s->visitor->ctx, path, what_is(type));
+    }
     return !s->rc;
 }
 

@@ -83,4 +83,19 @@ int index_user_new(const struct diskv_index *user, struct index **out);
  * takes time and space in proportion to it. One process at a time. */
 int index_lmdb_open(const char *dir, bool *fresh, struct index **out);
 
+struct index_visitor {
+    void *ctx;
+    int (*key)(void *ctx, const char *key, size_t len); /* non-zero stops, and is returned */
+    int (*note)(void *ctx, const char *name, size_t name_len, const void *value, size_t len);
+};
+
+/* Visits all that the LMDB index in `dir` holds, the notes first, and changes nothing. What was
+ * visited counts only where 0 is returned. With `key` NULL the notes alone are read, and nothing is
+ * checked: another process may have the index open. ENOTFOUND where there is none, or one that the
+ * next index_lmdb_open will throw away for its age; ECORRUPT. */
+int index_lmdb_read(const char *dir, const struct index_visitor *visitor);
+
+/* Removes the LMDB index in `dir`, which no process has open. What is not there is no error. */
+int index_lmdb_remove(const char *dir);
+
 #endif

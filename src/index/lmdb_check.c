@@ -12,8 +12,6 @@
 #include <xxhash.h>
 
 #define FORMAT        "diskv index 1"
-#define NEW_NAME      "new"
-#define LOCK_NAME     INDEX_DATA_NAME "-lock"
 #define BATCH         16384 /* entries of a transaction, whose pages are all in memory */
 #define CHILD_SECONDS 120   /* what takes longer to read is as quickly made anew */
 
@@ -49,8 +47,7 @@ int seal_write(int fd, struct seal *seal)
     return n == (int64_t)sizeof *seal ? 0 : n < 0 ? lmdb_error((int)-n) : DISKV_ENOSPACE;
 }
 
-/* True when the seal is of this format and of this boot; a boot without a name is another one. */
-static bool seal_is_ours(const struct seal *seal)
+bool seal_is_ours(const struct seal *seal)
 {
     struct seal ours;
     seal_init(&ours, &seal->now, &seal->next);
@@ -95,15 +92,22 @@ static int copy_tables(const struct tables *from, const struct tables *to, struc
     return rc;
 }
 
-/* Copies the content in the current directory to NEW_NAME and seals it. */
-static int copy_content(int seal_fd, const struct seal *seal)
+struct copying {
+    int seal_fd;
+    const struct seal *seal;
+};
+
+/* Copies the content in the current directory to INDEX_NEW_NAME and seals it. */
+static int copy_content(void *ctx)
 {
+    const struct copying *c = ctx;
+    const struct seal *seal = c->seal;
     struct tables from, to;
     struct digest digest;
     struct seal settled;
     int rc = tables_open(&from, INDEX_DATA_NAME, MDB_RDONLY | MDB_NOLOCK);
     if (!rc)
-        rc = tables_open(&to, NEW_NAME, MDB_NOLOCK);
+        rc = tables_open(&to, INDEX_NEW_NAME, MDB_NOLOCK);
     if (!rc)
         rc = copy_tables(&from, &to, &digest);
     if (rc)
@@ -112,10 +116,10 @@ static int copy_content(int seal_fd, const struct seal *seal)
         memcmp(&digest, &seal->next, sizeof digest) != 0)
         return DISKV_ECORRUPT;
     seal_init(&settled, &digest, &digest);
-    return seal_write(seal_fd, &settled);
+    return seal_write(c->seal_fd, &settled);
 }
 
-static _Noreturn void child_main(int dir_fd, int seal_fd, const struct seal *seal)
+static _Noreturn void child_main(int dir_fd, int (*work)(void *ctx), void *ctx)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -130,41 +134,52 @@ static _Noreturn void child_main(int dir_fd, int seal_fd, const struct seal *sea
     int quiet = open("/dev/null", O_WRONLY); /* LMDB's failed assertions go to standard error */
     if (quiet < 0 || dup2(quiet, STDERR_FILENO) < 0 || fchdir(dir_fd))
         _exit(EXIT_FAILURE);
-    _exit(copy_content(seal_fd, seal) ? EXIT_FAILURE : EXIT_SUCCESS);
+    _exit(work(ctx) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 /* --- The parent --- */
 
-static bool copy_in_child(int dir_fd, int seal_fd, const struct seal *seal)
+pid_t child_start(int dir_fd, int (*work)(void *ctx), void *ctx)
 {
     pid_t child = fork();
+    if (child == 0)
+        child_main(dir_fd, work, ctx);
+    return child;
+}
+
+bool child_wait(pid_t child)
+{
+    int status;
     if (child < 0)
         return false;
-    if (child == 0)
-        child_main(dir_fd, seal_fd, seal);
-    int status;
     while (waitpid(child, &status, 0) != child)
         if (errno != EINTR)
             return false;
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
+static bool copy_in_child(int dir_fd, int seal_fd, const struct seal *seal)
+{
+    struct copying copying = {seal_fd, seal};
+    return child_wait(child_start(dir_fd, copy_content, &copying));
+}
+
 bool check_data(int dir_fd, struct digest *digest)
 {
     struct seal seal;
-    unlinkat(dir_fd, NEW_NAME, 0);
+    unlinkat(dir_fd, INDEX_NEW_NAME, 0);
     int fd = openat(dir_fd, INDEX_SEAL_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     bool whole = fd >= 0 && seal_read(fd, &seal) == 0 && seal_is_ours(&seal) &&
                  copy_in_child(dir_fd, fd, &seal) && seal_read(fd, &seal) == 0 &&
-                 renameat(dir_fd, NEW_NAME, dir_fd, INDEX_DATA_NAME) == 0;
+                 renameat(dir_fd, INDEX_NEW_NAME, dir_fd, INDEX_DATA_NAME) == 0;
     *digest = whole ? seal.now : (struct digest){0};
     if (fd >= 0)
         close(fd);
     if (!whole) {
         unlinkat(dir_fd, INDEX_SEAL_NAME, 0);
         unlinkat(dir_fd, INDEX_DATA_NAME, 0);
-        unlinkat(dir_fd, NEW_NAME, 0);
+        unlinkat(dir_fd, INDEX_NEW_NAME, 0);
     }
-    unlinkat(dir_fd, LOCK_NAME, 0); /* nobody else has it open; it may be damaged, too */
+    unlinkat(dir_fd, INDEX_LOCK_NAME, 0); /* nobody else has it open; it may be damaged, too */
     return whole;
 }

@@ -10,8 +10,12 @@
 
 #include "lmdb_tables.h"
 
+#include <sys/types.h>
+
 #define INDEX_DATA_NAME "data"
 #define INDEX_SEAL_NAME "seal"
+#define INDEX_NEW_NAME  "new"
+#define INDEX_LOCK_NAME INDEX_DATA_NAME "-lock"
 
 struct seal {
     char format[16];
@@ -28,6 +32,16 @@ int seal_read(int fd, struct seal *seal);
 
 /* Sets `check` and writes the seal. */
 int seal_write(int fd, struct seal *seal);
+
+/* True when the seal is of this format and of this boot; a boot without a name is another one. */
+bool seal_is_ours(const struct seal *seal);
+
+/* Runs `work` in a child process whose current directory is `dir_fd` and that damage may crash: its
+ * number, or -1. It lives for two minutes at most. */
+pid_t child_start(int dir_fd, int (*work)(void *ctx), void *ctx);
+
+/* Waits for it: whether `work` returned 0. */
+bool child_wait(pid_t child);
 
 /* Leaves INDEX_DATA_NAME in directory `dir_fd` fit to be opened, with the content that `*digest`
  * tells and true, or removed and false. */

@@ -86,13 +86,13 @@ static void digest_count(struct digest *d, XXH128_hash_t hash, bool gone)
     d->high += gone ? -hash.high64 : hash.high64;
 }
 
-static void digest_key(struct digest *d, const char *key, size_t len, bool gone)
+void digest_key(struct digest *d, const char *key, size_t len, bool gone)
 {
     d->keys += gone ? -UINT64_C(1) : 1;
     digest_count(d, XXH3_128bits(key, len), gone);
 }
 
-static void digest_note(struct digest *d, const MDB_val *entry, bool gone)
+void digest_note(struct digest *d, const MDB_val *entry, bool gone)
 {
     digest_count(d, XXH3_128bits_withSeed(entry->mv_data, entry->mv_size, 1), gone);
 }

@@ -30,6 +30,10 @@ struct edit {
     struct digest digest;
 };
 
+/* Counts a key, and an entry of `notes`, as added or gone. */
+void digest_key(struct digest *d, const char *key, size_t len, bool gone);
+void digest_note(struct digest *d, const MDB_val *entry, bool gone);
+
 /* The error of diskv's table for one of LMDB's or an errno. Pure. */
 int lmdb_error(int rc);
 
