@@ -505,6 +505,116 @@ void diskv_rescan(diskv *store, diskv_done *done, void *ctx);
 /* diskv_rescan, waiting. */
 int diskv_rescan_wait(diskv *store);
 
+/* --- Changes ---
+ * The store logs what changes, whoever changes it, from the first of these calls on. What other
+ * programs do is learnt by a store that watches, and by any store where it looks at the files. The
+ * log has its bounds: the oldest changes go first. */
+
+/* One that took effect, or was found to have. */
+struct diskv_change {
+    uint64_t number; /* later changes have higher ones; those of another run of the store differ */
+    const char *key;
+    size_t len;
+    bool erased;
+    struct timespec time; /* when it was logged */
+
+    /* Of the key's value from then on; none where it was erased. */
+    uint64_t size; /* or DISKV_SIZE_UNKNOWN */
+    struct timespec modified;
+    const char *etag;
+};
+
+/* What is called with a change, which lives for the call alone: 0 to go on, more than 0 to stop
+ * behind this change, or an error to stop before it. Must not wait and must not call the store. */
+typedef int diskv_change_visit(void *ctx, const struct diskv_change *change);
+
+/* The number that the next change will have: from here on a caller follows all of them. */
+uint64_t diskv_changes_next(diskv *store);
+
+/* Visits the changes from number `*next` on of keys that begin with `prefix`, those of one key in
+ * the order in which they took effect, until there is no more or `visit` stops it, which is then
+ * returned; `*next` moves past what was visited. A value that was changed twice in short time may
+ * come once, as it was last. ESTALE where the log does not have all changes since: it reaches back
+ * less far, `*next` is of another run, or some are not known, as where the system had no room to
+ * tell of them or not every directory can be watched. Then what the store holds has to be listed
+ * again, from behind a new diskv_changes_next. Never waits. */
+int diskv_changes_now(diskv *store, uint64_t *next, const char *prefix, size_t prefix_len,
+                      diskv_change_visit *visit, void *ctx);
+
+/* Who wants to be told when there is something new: the caller's own, from watch to unwatch, after
+ * which `news` is called no more. It is called on any thread, must not wait and must not call the
+ * store. */
+struct diskv_changes_watch {
+    void (*news)(void *ctx);
+    void *ctx;
+    struct diskv_changes_watch *next; /* the store's own */
+};
+
+void diskv_changes_watch(diskv *store, struct diskv_changes_watch *watch);
+void diskv_changes_unwatch(diskv *store, struct diskv_changes_watch *watch);
+
+/* --- Verifying --- */
+
+/* The one list of what may be found: name, word. All but FOREIGN are wrong. */
+#define DISKV_PROBLEMS(X)                                                                        \
+    X(CHECKSUM, "checksum")     /* the bytes are not those that were stored */                   \
+    X(LENGTH, "length")         /* there are fewer or more */                                    \
+    X(DECODE, "decode")         /* the file cannot be decompressed */                            \
+    X(CODEC, "codec")           /* what it is compressed with is not known */                    \
+    X(UNREADABLE, "unreadable") /* the system does not let it be read */                         \
+    X(POINTS, "points")         /* `user.diskv.points` does not fit; can be repaired: removed */ \
+    X(INDEX, "index")           /* is damaged or not as the files; can be repaired: made anew */ \
+    X(LEFTOVER, "leftover")     /* of a process that was cut off; can be repaired: removed */    \
+    X(FOREIGN, "foreign")       /* a file that is no value, which is nothing wrong */
+
+enum diskv_problem {
+#define DISKV_PROBLEM_NAME(name, word) DISKV_PROBLEM_##name,
+    DISKV_PROBLEMS(DISKV_PROBLEM_NAME)
+#undef DISKV_PROBLEM_NAME
+};
+
+/* The word of a problem. Pure. */
+const char *diskv_problem_word(enum diskv_problem problem);
+
+struct diskv_finding {
+    enum diskv_problem problem;
+    const char *key; /* of the value, or NULL */
+    size_t len;
+    const char *path;   /* where it is no value's, below the directory; or NULL */
+    const char *detail; /* a text for people */
+    bool repaired;
+};
+
+/* All zeroes is a good default. The functions may be NULL; they are called on any thread, `finding`
+ * by one at a time. */
+struct diskv_verify_options {
+    const struct diskv_options *store; /* NULL for the defaults; looked at for layout, codec and
+                                        * dictionary. Without a layout it is the index's. */
+    unsigned jobs;                     /* threads; 0 means one per processor */
+    bool repair;                       /* what can be; a value's bytes never change */
+    void *ctx;
+    void (*finding)(void *ctx, const struct diskv_finding *finding); /* lives for the call alone */
+    void (*total)(void *ctx, uint64_t values, uint64_t bytes); /* what there is to do; costs a look
+                                                                * at every file more */
+    void (*done)(void *ctx, uint64_t values, uint64_t bytes);  /* so much more is */
+};
+
+struct diskv_verified {
+    uint64_t values, bytes; /* that were read; bytes as the files have them */
+    uint64_t unverified;    /* of these values: no checksum, as another program wrote the file */
+    uint64_t indexed;       /* keys that the index has */
+    uint64_t foreign, leftovers;
+    uint64_t wrong, repaired; /* findings; none of FOREIGN */
+    bool served; /* another process has the store: index and leftovers were not looked at */
+};
+
+/* Reads every value in directory `dir` and holds it against what is kept beside it, then what lies
+ * there beside the values, and the index. Changes nothing but what `repair` says. The store may be
+ * open and written to meanwhile: a value that changes while it is read is looked at again. 0 also
+ * where something is wrong. ENOTFOUND where there is no directory; EINVAL for the options. */
+int diskv_verify(const char *dir, const struct diskv_verify_options *options,
+                 struct diskv_verified *out);
+
 /* --- Numbers --- */
 
 enum diskv_watching {

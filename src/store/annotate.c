@@ -33,8 +33,13 @@ static void annotate_done(struct engine_op *op, int rc)
     struct annotation *a = container_of(op, struct annotation, engine_annotate.op);
     diskv_done *done = a->done;
     void *ctx = a->ctx;
+    struct diskv_info info = {0};
+    if (!rc)
+        info_from_engine(a->store, &a->engine_annotate.info, &info, NULL, NULL);
+    const struct index_change change = {.key = a->key, .len = a->len};
+    index_note(a->store, &change, 1, &info, rc);
     if (!rc && a->out)
-        info_from_engine(a->store, &a->engine_annotate.info, a->out, NULL, NULL);
+        *a->out = info;
     free(a);
     done(ctx, rc);
 }

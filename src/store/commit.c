@@ -25,10 +25,11 @@ static void commit_done(struct engine_op *op, int rc)
     diskv_writer *w = container_of(op, diskv_writer, under_way.commit.op);
     w->engine_writer = NULL;
     w->created = w->under_way.commit.created;
-    index_note(w->store, &(struct index_change){.key = w->key, .len = w->key_len}, 1, rc);
+    if (!rc && !w->record.hashed)
+        info_set(w);
+    const struct index_change change = {.key = w->key, .len = w->key_len};
+    index_note(w->store, &change, 1, &w->info, rc);
     if (!rc) {
-        if (!w->record.hashed)
-            info_set(w);
         atomic_fetch_add_explicit(&w->store->writes, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->store->bytes_written, w->size, memory_order_relaxed);
     }

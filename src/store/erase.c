@@ -27,7 +27,7 @@ static void erase_done(struct engine_op *op, int rc)
 {
     struct erase *e = container_of(op, struct erase, engine_erase.op);
     const struct index_change change = {.erase = true, .key = e->key, .len = e->len};
-    index_note(e->store, &change, 1, rc);
+    index_note(e->store, &change, 1, NULL, rc);
     if (!rc)
         atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
     diskv_done *done = e->done;

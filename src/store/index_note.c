@@ -22,15 +22,27 @@ static atomic_uint *noted_count(diskv *store, const char *key, size_t len)
     return &store->noted[XXH3_64bits(key, len) % NOTED_SLOTS];
 }
 
-void index_note(diskv *store, const struct index_change *changes, size_t count, int rc)
+static void change_log(diskv *store, const struct index_change *c, const struct diskv_info *info)
 {
-    if (store->detached && atomic_load(&store->index_stale) == STALE_ALL)
-        return; /* nobody has asked for a listing yet */
+    if (c->erase)
+        changes_gone(store->changes, c->key, c->len, true);
+    else
+        changes_put(store->changes, c->key, c->len, info);
+}
+
+void index_note(diskv *store, const struct index_change *changes, size_t count,
+                const struct diskv_info *info, int rc)
+{
+    if (store->detached && atomic_load(&store->index_stale) == STALE_ALL &&
+        !changes_wanted(store->changes))
+        return; /* nobody has asked for a listing yet, or for changes */
     if (rc == 0) {
         pthread_mutex_lock(&store->note_lock);
         for (size_t i = 0; i < count; i++)
             atomic_fetch_add(noted_count(store, changes[i].key, changes[i].len), 1);
         rc = store->index->ops->apply(store->index, changes, count);
+        for (size_t i = 0; i < count; i++)
+            change_log(store, &changes[i], info);
         pthread_mutex_unlock(&store->note_lock);
     } else if (rc != DISKV_EINDOUBT) {
         return;
@@ -63,20 +75,64 @@ static int places_doubt(diskv *store, const char *key, size_t len)
     return 0;
 }
 
+bool index_has(diskv *store, const char *key, size_t len)
+{
+    struct index *index = store->index;
+    struct index_cursor *cursor;
+    const char *found;
+    size_t found_len;
+    if (index->ops->cursor_open(index, &cursor))
+        return false;
+    bool has = index->ops->cursor_seek(cursor, key, len) == 0;
+    if (has) {
+        index->ops->cursor_key(cursor, &found, &found_len);
+        has = found_len == len && memcmp(found, key, len) == 0;
+    }
+    index->ops->cursor_close(cursor);
+    return has;
+}
+
 struct look {
     struct index_change change; /* what the files say of its key */
     unsigned noted;             /* the count from before they were asked */
+    bool described;
+    struct diskv_info info;
 };
+
+/* Asks the files for no more than is wanted. */
+static int value_look(diskv *store, struct look *look)
+{
+    const struct index_change *c = &look->change;
+    struct engine_info info;
+    bool wanted = changes_wanted(store->changes);
+    int rc = store->engine->ops->stat(store->engine, c->key, c->len, wanted ? &info : NULL);
+    look->described = !rc && wanted;
+    if (look->described)
+        info_from_engine(store, &info, &look->info, NULL, NULL);
+    return rc;
+}
 
 static int key_look(diskv *store, struct look *look)
 {
     struct index_change *c = &look->change;
     look->noted = atomic_load(noted_count(store, c->key, c->len));
-    int rc = store->engine->ops->stat(store->engine, c->key, c->len, NULL);
+    int rc = value_look(store, look);
     c->erase = rc == DISKV_ENOTFOUND;
     if (c->erase)
         return places_doubt(store, c->key, c->len);
     return rc == DISKV_EACCESS ? 0 : rc;
+}
+
+/* Logs what a look found, unless it is known. */
+static void look_log(diskv *store, const struct look *look)
+{
+    const struct index_change *c = &look->change;
+    if (!changes_wanted(store->changes))
+        return;
+    if (c->erase)
+        changes_gone(store->changes, c->key, c->len, index_has(store, c->key, c->len));
+    else if (look->described)
+        changes_put(store->changes, c->key, c->len, &look->info);
 }
 
 /* Makes the changes, but for keys of which something was noted since they were looked at: of these
@@ -89,10 +145,12 @@ static int looks_apply(diskv *store, struct look *looks, size_t count, size_t *l
     pthread_mutex_lock(&store->note_lock);
     for (size_t i = 0; i < count; i++) {
         const struct index_change *c = &looks[i].change;
-        if (looks[i].noted == atomic_load(noted_count(store, c->key, c->len)))
-            changes[n++] = *c;
-        else
+        if (looks[i].noted != atomic_load(noted_count(store, c->key, c->len))) {
             looks[(*left)++] = looks[i];
+            continue;
+        }
+        look_log(store, &looks[i]);
+        changes[n++] = *c;
     }
     int rc = n ? store->index->ops->apply(store->index, changes, n) : 0;
     pthread_mutex_unlock(&store->note_lock);

@@ -41,11 +41,11 @@ static void move_done(struct engine_op *op, int rc)
         {.erase = true, .key = move->from, .len = move->from_len},
         {.key = move->to, .len = move->to_len},
     };
-    index_note(m->store, changes, array_len(changes), rc);
     if (!rc) {
         info_from_engine(m->store, &m->engine_move.info, &move->info, NULL, NULL);
         move->created = m->engine_move.created;
     }
+    index_note(m->store, changes, array_len(changes), &move->info, rc);
     diskv_done *done = m->done;
     void *ctx = m->ctx;
     free(m);

@@ -126,7 +126,9 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     store->detached = options->detached;
     store->sync = options->sync != DISKV_SYNC_NONE;
     store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
-    int rc = layout_choose(options, &store->layout);
+    int rc = changes_new(&store->changes);
+    if (!rc)
+        rc = layout_choose(options, &store->layout);
     if (!rc)
         rc = parts_open(store, dir, options);
     if (rc) {
@@ -151,6 +153,7 @@ void diskv_close(diskv *store)
     for (size_t i = 0; i < CODECS_MAX; i++)
         codec_free(store->codecs[i]);
     cache_free(store->cache);
+    changes_free(store->changes);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     pthread_mutex_destroy(&store->sync_lock);

@@ -3,6 +3,7 @@
 #define STORE_H
 
 #include "cache.h"
+#include "changes.h"
 #include "codec.h"
 #include "diskv.h"
 #include "engine.h"
@@ -21,6 +22,9 @@
 
 /* How old a listing may be where some places are not watched. */
 #define MEND_MS 1000
+
+/* How long those who follow the changes may there not be told that a value became another. */
+#define BREAK_MS 10000
 
 /* What the index may have missed: nothing; what changed the stamp of a place; anything. */
 enum stale { STALE_NOT, STALE_STAMPS, STALE_ALL };
@@ -48,6 +52,8 @@ struct diskv {
 
     pthread_mutex_t note_lock; /* of changes to the index that go by what a key has */
     atomic_uint noted[NOTED_SLOTS];
+    struct changes *changes;
+    int64_t broken_ms; /* when it was last said that some changes are not known */
 
     atomic_ullong writes, erases, reads, bytes_written, bytes_read;
 };
@@ -124,13 +130,18 @@ uint64_t decoding_size(const struct decoding *decoding);
 
 /* --- index_note.c: what the index has of single keys --- */
 
-/* Notes, all at once, that keys were written or erased, as `rc` says; in doubt, or where the index
- * fails, it is stale from then on. */
-void index_note(diskv *store, const struct index_change *changes, size_t count, int rc);
+/* Notes, all at once, that keys were written, to what `info` says, or erased, as `rc` says; in
+ * doubt, or where the index fails, it is stale from then on. */
+void index_note(diskv *store, const struct index_change *changes, size_t count,
+                const struct diskv_info *info, int rc);
 
-/* Brings what the index has of some keys in step with the files. `keys` is `size` bytes, each key
- * with its NUL. What is noted meanwhile stands. Waits for the disk. */
+/* Brings what the index has of some keys in step with the files, and logs what was not known.
+ * `keys` is `size` bytes, each key with its NUL. What is noted meanwhile stands. Waits for the
+ * disk. */
 int index_check(diskv *store, const char *keys, size_t size);
+
+/* True where the index has the key; false in doubt. */
+bool index_has(diskv *store, const char *key, size_t len);
 
 /* Makes the index at least this stale, until it is mended. */
 void index_doubt(diskv *store, enum stale stale);

@@ -108,6 +108,7 @@ struct sync {
     bool all;             /* trust no stamp */
     bool few;             /* only some places are looked at */
     bool fresh;           /* the index was empty: nothing can be gone */
+    bool logged;          /* what is found out is to be logged */
     struct names places;  /* to scan */
     struct notes read;    /* places that were scanned, with what is to be noted of them */
     struct names changed; /* places that were scanned or are no more */
@@ -128,28 +129,38 @@ static void sync_free(struct sync *s)
     buf_free(&s->batch);
 }
 
-static int batch_flush(struct sync *s)
+static int batch_insert(struct sync *s)
 {
     struct index_change changes[CHANGES_MAX];
     const char *key = s->batch.data;
     for (size_t i = 0; i < s->batch_count; i++, key += strlen(key) + 1)
         changes[i] = (struct index_change){.key = key, .len = strlen(key)};
     struct index *index = s->store->index;
-    int rc = s->batch_count ? index->ops->apply(index, changes, s->batch_count) : 0;
+    return s->batch_count ? index->ops->apply(index, changes, s->batch_count) : 0;
+}
+
+static int batch_flush(struct sync *s)
+{
+    int rc = s->logged ? index_check(s->store, s->batch.data, s->batch.len) : batch_insert(s);
     s->batch_count = 0;
     s->batch.len = 0;
     return rc;
 }
 
+/* Of all places, those keys are looked at that are new, where they are to be logged; of a few, all
+ * of them: these places may be others than before. That waits for the end of the scan, which may
+ * hold what a look needs. */
 static int seen_key(void *ctx, const char *key, size_t len)
 {
     struct sync *s = ctx;
     int rc = s->fresh ? 0 : set_add(&s->seen, key, len);
+    if (!rc && s->logged && !s->few && index_has(s->store, key, len))
+        return 0;
     if (!rc)
         rc = buf_add(&s->batch, key, len);
     if (!rc)
         rc = buf_add(&s->batch, "", 1);
-    if (!rc && ++s->batch_count == CHANGES_MAX)
+    if (!rc && !s->logged && ++s->batch_count == CHANGES_MAX)
         rc = batch_flush(s);
     return rc;
 }
@@ -410,7 +421,9 @@ static int layout_note(diskv *store)
 /* Without `all`, a place whose stamp is as noted is not read again. */
 static int index_sync(diskv *store, bool all)
 {
-    struct sync s = {.store = store, .fresh = store->index->ops->count(store->index) == 0};
+    struct sync s = {.store = store,
+                     .fresh = store->index->ops->count(store->index) == 0,
+                     .logged = changes_wanted(store->changes)};
     bool other;
     int rc = layout_check(store, &other);
     s.all = all || other;
@@ -430,7 +443,7 @@ static int index_sync(diskv *store, bool all)
 
 int index_read(diskv *store, const char *names, size_t size)
 {
-    struct sync s = {.store = store, .few = true};
+    struct sync s = {.store = store, .few = true, .logged = changes_wanted(store->changes)};
     int rc = buf_add(&s.places.text, names, size);
     if (!rc)
         rc = places_scan(&s);
@@ -447,6 +460,16 @@ static uint64_t watches_refused(diskv *store)
         return 0;
     store->engine->ops->watching(store->engine, &watching);
     return watching.refused;
+}
+
+/* After a look at all places the log has what is new and what is gone, but not which values became
+ * others: it ends here where that was asked for, and now and then where it goes on all the time. */
+static void log_break(diskv *store, enum stale stale, int64_t now)
+{
+    if (!stale && now - store->broken_ms < BREAK_MS)
+        return;
+    store->broken_ms = now;
+    changes_break(store->changes);
 }
 
 /* What is doubted while this goes on is looked at the next time. */
@@ -467,6 +490,7 @@ int index_mend(diskv *store, enum stale stale)
         } else {
             atomic_store(&store->mended_ms, began);
             atomic_store(&store->unwatched, watches_refused(store) != refused);
+            log_break(store, stale, began);
         }
     }
     pthread_mutex_unlock(&store->sync_lock);
