@@ -154,6 +154,9 @@ struct place_note {
 
 #define PLACE_NOTE_HEAD offsetof(struct place_note, stamp)
 
+/* Names the note that holds the layout's name; no place has this one. */
+#define LAYOUT_NOTE LAYOUT_STORE_DIR
+
 /* --- sync.c: what the index has of places --- */
 
 /* Brings the index in step with the files, as far as it is stale, at least `stale` or some places

@@ -9,9 +9,6 @@
 /* Changes to the index that are made in one transaction. */
 #define CHANGES_MAX 1000
 
-/* Names the note that holds the layout's name; no place has this one. */
-#define LAYOUT_NOTE LAYOUT_STORE_DIR
-
 /* --- Names, one behind the other, each with its NUL --- */
 
 struct names {
