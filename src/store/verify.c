@@ -2,7 +2,6 @@
  * threads. */
 #include "verify.h"
 
-#include "buf.h"
 #include "error.h"
 #include "sys.h"
 #include "util.h"
@@ -12,9 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Keys that a thread takes at a time, and such batches that wait for each thread. */
-#define BATCH_KEYS    16
-#define BATCHES_AHEAD 4
+/* Values that wait for each thread. */
+#define VALUES_AHEAD 64
 
 const char *diskv_problem_word(enum diskv_problem problem)
 {
@@ -38,20 +36,13 @@ void verify_tell(struct verify *v, const struct diskv_finding *finding)
     pthread_mutex_unlock(&v->lock);
 }
 
-/* --- Values, in batches --- */
+/* --- Values --- */
 
-struct batch {
+struct value_job {
     struct job job;
     struct verify *v;
-    size_t count;
-    struct buf keys; /* each with its NUL */
-};
-
-struct filling {
-    struct verify *v;
-    struct workers *workers;
-    unsigned batches_max;
-    struct batch *batch; /* or NULL */
+    size_t len;
+    char key[];
 };
 
 static struct scratch *scratch_new(void)
@@ -86,11 +77,9 @@ static struct scratch *scratch_take(struct verify *v)
     return s ? s : scratch_new();
 }
 
-static void batch_end(struct batch *b, struct scratch *scratch, int rc)
+/* Whoever waits is woken when there is much to do for it, not for each value. */
+static void value_end(struct verify *v, struct scratch *scratch, int rc)
 {
-    struct verify *v = b->v;
-    buf_free(&b->keys);
-    free(b);
     pthread_mutex_lock(&v->lock);
     if (scratch) {
         scratch->next = v->idle;
@@ -99,100 +88,82 @@ static void batch_end(struct batch *b, struct scratch *scratch, int rc)
     if (!v->rc)
         v->rc = rc;
     v->under_way--;
-    pthread_cond_signal(&v->ended);
+    if (v->under_way == 0 || v->under_way == v->under_way_max / 2)
+        pthread_cond_signal(&v->ended);
     pthread_mutex_unlock(&v->lock);
 }
 
-static void batch_run(struct job *job)
+static void value_run(struct job *job)
 {
-    struct batch *b = container_of(job, struct batch, job);
-    struct scratch *scratch = scratch_take(b->v);
-    int rc = scratch ? 0 : DISKV_ENOMEM;
-    const char *key = b->keys.data;
-    for (size_t i = 0; i < b->count && !rc; i++, key += strlen(key) + 1)
-        rc = verify_value(b->v, scratch, key, strlen(key));
-    batch_end(b, scratch, rc);
+    struct value_job *value = container_of(job, struct value_job, job);
+    struct verify *v = value->v;
+    struct scratch *scratch = scratch_take(v);
+    int rc = scratch ? verify_value(v, scratch, value->key, value->len) : DISKV_ENOMEM;
+    free(value);
+    value_end(v, scratch, rc);
 }
 
-/* Waits until fewer than `max` batches are under way; the first error. */
-static int batches_wait(struct verify *v, unsigned max)
+static int value_found(void *ctx, const char *key, size_t len)
+{
+    struct verify *v = ctx;
+    struct value_job *value = malloc(sizeof *value + len);
+    if (!value)
+        return DISKV_ENOMEM;
+    *value = (struct value_job){.job.run = value_run, .v = v, .len = len};
+    memcpy(value->key, key, len);
+    pthread_mutex_lock(&v->lock);
+    if (v->under_way == v->under_way_max)
+        while (v->under_way > v->under_way_max / 2)
+            pthread_cond_wait(&v->ended, &v->lock);
+    int rc = v->rc;
+    v->under_way += !rc;
+    pthread_mutex_unlock(&v->lock);
+    if (rc)
+        free(value);
+    else
+        workers_post(v->workers, &value->job);
+    return rc;
+}
+
+static int values_wait(struct verify *v)
 {
     pthread_mutex_lock(&v->lock);
-    while (v->under_way >= max)
+    while (v->under_way)
         pthread_cond_wait(&v->ended, &v->lock);
     int rc = v->rc;
     pthread_mutex_unlock(&v->lock);
     return rc;
 }
 
-static int batch_post(struct filling *f)
-{
-    struct batch *b = f->batch;
-    int rc = batches_wait(f->v, f->batches_max);
-    if (rc || !b)
-        return rc;
-    pthread_mutex_lock(&f->v->lock);
-    f->v->under_way++;
-    pthread_mutex_unlock(&f->v->lock);
-    f->batch = NULL;
-    workers_post(f->workers, &b->job);
-    return 0;
-}
-
-static int value_found(void *ctx, const char *key, size_t len)
-{
-    struct filling *f = ctx;
-    if (!f->batch) {
-        f->batch = malloc(sizeof *f->batch);
-        if (!f->batch)
-            return DISKV_ENOMEM;
-        *f->batch = (struct batch){.job.run = batch_run, .v = f->v};
-    }
-    int rc = buf_add(&f->batch->keys, key, len);
-    if (!rc)
-        rc = buf_add(&f->batch->keys, "", 1);
-    if (!rc && ++f->batch->count == BATCH_KEYS)
-        rc = batch_post(f);
-    return rc;
-}
-
 static int foreign_found(void *ctx, const char *name, const char *what)
 {
-    struct filling *f = ctx;
-    verify_tell(f->v, &(struct diskv_finding){
-                          .problem = DISKV_PROBLEM_FOREIGN, .path = name, .detail = what});
+    verify_tell(ctx, &(struct diskv_finding){
+                         .problem = DISKV_PROBLEM_FOREIGN, .path = name, .detail = what});
     return 0;
 }
 
 /* The base directory has to be read. */
 static int place_closed(void *ctx, const char *name, int rc)
 {
-    struct filling *f = ctx;
     if (!*name)
         return rc;
-    verify_tell(f->v, &(struct diskv_finding){.problem = DISKV_PROBLEM_UNREADABLE,
-                                              .path = name,
-                                              .detail = diskv_strerror(rc)});
+    verify_tell(ctx, &(struct diskv_finding){.problem = DISKV_PROBLEM_UNREADABLE,
+                                             .path = name,
+                                             .detail = diskv_strerror(rc)});
     return 0;
 }
 
 static int values_verify(struct verify *v, unsigned jobs)
 {
-    struct filling f = {.v = v, .batches_max = jobs * BATCHES_AHEAD};
     const struct walker walker = {
-        .ctx = &f, .key = value_found, .foreign = foreign_found, .closed = place_closed};
-    int rc = workers_new(jobs, &f.workers);
+        .ctx = v, .key = value_found, .foreign = foreign_found, .closed = place_closed};
+    int rc = workers_new(jobs, &v->workers);
     if (rc)
         return rc;
+    v->under_way_max = jobs * VALUES_AHEAD;
     rc = verify_walk(v->store->engine, &walker);
-    if (!rc)
-        rc = batch_post(&f);
-    if (f.batch) {
-        buf_free(&f.batch->keys);
-        free(f.batch);
-    }
-    int ended = batches_wait(v, 1);
-    workers_free(f.workers);
+    int ended = values_wait(v);
+    workers_free(v->workers);
     return rc ? rc : ended;
 }
 

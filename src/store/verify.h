@@ -20,11 +20,14 @@ struct verify {
     const struct diskv_verify_options *options;
     const char *index_dir;
 
+    struct workers *workers;
+    unsigned under_way_max;
+
     pthread_mutex_t lock; /* of what follows */
     struct diskv_verified found;
     struct scratch *idle;
-    pthread_cond_t ended; /* a batch */
-    unsigned under_way;   /* batches */
+    pthread_cond_t ended; /* values, so that there is room, or none is left */
+    unsigned under_way;   /* values */
     int rc;               /* the first error that ends it all */
 };
 

@@ -26,9 +26,8 @@ static void finding_see(void *ctx, const struct diskv_finding *f)
     struct seen *seen = ctx;
     size_t len = strlen(seen->text);
     const char *name = f->key ? f->key : f->path ? f->path : "";
-    snprintf(seen->text + len, sizeof seen->text - len, "%s%s %s;", f->repaired ? "+" : "",
-             diskv_problem_word(f->problem), name);
-    assert_true(!f->key || f->len == strlen(f->key));
+    snprintf(seen->text + len, sizeof seen->text - len, "%s%s %.*s;", f->repaired ? "+" : "",
+             diskv_problem_word(f->problem), (int)(f->key ? f->len : strlen(name)), name);
     assert_true(strlen(f->detail) > 0);
 }
 
