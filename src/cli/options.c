@@ -75,6 +75,9 @@ static const struct option options_table[] = {
      FIELD(http.request_seconds), 1, 86400, NULL},
     {"min-rate", "BYTES", "1024", "bytes per second that a client must keep up with", KIND_U64,
      FIELD(http.min_rate), 1, INT64_MAX, NULL},
+    {"event-heartbeat-seconds", "N", "15",
+     "how often /events sends something, so that what lies between keeps the connection",
+     KIND_UNSIGNED, FIELD(http.event_heartbeat_seconds), 1, 3600, NULL},
     {"no-watch", NULL, "0",
      "do not watch the directories: listings follow what other programs do at SIGHUP, POST /rescan "
      "and the next start",

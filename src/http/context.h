@@ -16,6 +16,7 @@ struct http_server {
     struct MHD_Daemon **loops;
     size_t loop_count;
     struct acceptor *acceptor;
+    struct events *events;
     struct workers *bulk; /* for what may wait more than once: see request_work */
     struct connections connections;
     atomic_size_t requests;   /* in flight */

@@ -1,6 +1,7 @@
 #include "server.h"
 #include "acceptor.h"
 #include "context.h"
+#include "events.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
@@ -79,6 +80,9 @@ int http_server_start(diskv *store, const struct http_options *options, struct h
     rc = workers_new(BULK_THREADS, &server->bulk);
     if (rc != 0)
         goto free_listeners;
+    rc = events_start(server, &server->events);
+    if (rc != 0)
+        goto free_bulk;
     rc = start_loops(server, options->threads > 0 ? options->threads : 1);
     if (rc != 0)
         goto stop_loops;
@@ -90,6 +94,8 @@ int http_server_start(diskv *store, const struct http_options *options, struct h
 
 stop_loops:
     stop_loops(server);
+    events_free(server->events);
+free_bulk:
     workers_free(server->bulk);
 free_listeners:
     free_listeners(server);
@@ -110,6 +116,7 @@ static void stop_accepting(struct http_server *server)
     acceptor_stop(server->acceptor);
     server->acceptor = NULL;
     close_listeners(server);
+    events_stop(server->events);
 }
 
 size_t http_server_drain(struct http_server *server, unsigned seconds)
@@ -135,6 +142,7 @@ void http_server_free(struct http_server *server)
     while (atomic_load(&server->operations) > 0)
         usleep(STEP_US);
     stop_loops(server);
+    events_free(server->events);
     workers_free(server->bulk);
     free_listeners(server);
     connections_destroy(&server->connections);

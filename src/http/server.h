@@ -20,6 +20,7 @@ struct http_options {
     unsigned idle_seconds;    /* a connection without a request is closed after so long */
     unsigned request_seconds; /* a request may take so long, and longer … */
     uint64_t min_rate;        /* … by one second for each so many bytes of body that moved */
+    unsigned event_heartbeat_seconds; /* who follows changes hears of us so often at least */
     uint64_t max_value_bytes; /* a longer body is refused before it is read; 0 for no limit */
 
     const char *const *cors_origins; /* web origins whose pages may read answers; "*" for all */
