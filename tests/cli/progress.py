@@ -9,7 +9,7 @@ import time
 from clitest import diskv, temp_dir
 from diskvtest import DISKV, main, test
 
-STEPS, STEP = 8, 100_000
+STEPS, STEP = 5, 100_000
 
 
 class Slow(http.server.BaseHTTPRequestHandler):
