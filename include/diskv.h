@@ -207,12 +207,18 @@ struct diskv_options {
      * did when the store is opened and at diskv_rescan; what they removed is left out at once. */
     bool watch;
 
+    /* Whether diskv_open leaves it to a thread to bring the index in step. Until that is done
+     * diskv_list, iterators and diskv_rescan say EUNAVAILABLE at once; all else works. The thread
+     * then looks through all files at leisure, for what the index has wrong all the same. */
+    bool background;
+
     /* Opens the files of a store beside whoever has it open, another process that serves it among
      * them: without a lock and without the lasting index. The directory must be there. Reads and
      * writes are as ever; a store that watches learns of the writes, others when they are opened.
      * The keys are kept in memory, filled from the files by the first listing, and follow other
      * processes only at diskv_rescan. A guard's answer and the change it allows are one step for
-     * this process alone: another may come between. Not with `watch` or `temp_dir`: EINVAL. */
+     * this process alone: another may come between. Not with `watch`, `background` or `temp_dir`:
+     * EINVAL. */
     bool detached;
 
     enum diskv_sync sync;
@@ -636,9 +642,34 @@ struct diskv_stats {
     uint64_t cache_misses;
     enum diskv_watching watching; /* other programs' changes */
     uint64_t watches;             /* directories that are */
+    bool indexing; /* the index is not in step for the first time yet: see `background` */
 };
 
 void diskv_stats(diskv *store, struct diskv_stats *out);
+
+/* --- Foreign files ---
+ * What lies in the store's directory and is no value: never served, listed or changed. */
+
+struct diskv_foreign {
+    const char *path; /* relative to the store's directory: any bytes but NUL */
+    size_t len;
+    const char *why; /* a constant text: what it is in place of a value, or what is wrong with it */
+};
+
+typedef struct diskv_foreign_iter diskv_foreign_iter;
+
+/* Begins a walk through the directory as it is, which takes a descriptor for each level it goes
+ * down. `*out` is the caller's, for diskv_foreign_close. */
+int diskv_foreign_open(diskv *store, diskv_foreign_iter **out);
+
+/* Moves to the next: 1, and `*out` holds until the next call; 0 at the end; EAGAIN where many files
+ * were looked at and none was foreign: to be called again; or another error, after which the walk
+ * can only be closed. Of directories that may not be read, or whose names are no key's, nothing
+ * below is told. */
+int diskv_foreign_next(diskv_foreign_iter *iter, struct diskv_foreign *out);
+
+/* NULL is fine. */
+void diskv_foreign_close(diskv_foreign_iter *iter);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

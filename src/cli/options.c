@@ -351,6 +351,7 @@ enum parsed serve_options_parse(int argc, char **argv, struct serve_options *opt
         options->http.threads = processors > 0 ? (unsigned)processors : 1;
     }
     options->store.max_value_bytes = options->http.max_value_bytes;
+    options->store.background = true;
     options->http.listen = options->listen.items;
     options->http.listen_count = options->listen.count;
     return PARSED_RUN;

@@ -196,6 +196,11 @@ struct engine_watching {
     uint64_t refused; /* how often one could not be: told of by nobody, so to be looked at again */
 };
 
+/* A walk over what lies among the values and is none. */
+struct engine_foreign {
+    struct engine *engine;
+};
+
 struct engine_ops {
     const char *name;
 
@@ -294,6 +299,11 @@ struct engine_ops {
      * nothing can be left. */
     int (*leftovers)(struct engine *engine, bool remove,
                      int (*visit)(void *ctx, const char *name, bool removed), void *ctx);
+
+    /* A walk as diskv_foreign_open and its like tell of. NULL where there can be nothing. */
+    int (*foreign_open)(struct engine *engine, struct engine_foreign **out);
+    int (*foreign_next)(struct engine_foreign *walk, struct diskv_foreign *out);
+    void (*foreign_close)(struct engine_foreign *walk);
 
     /* Watches each place from when it is next described or scanned, before that is done, so that
      * nothing falls between. Once, before the first; `watcher` is copied. NULL where the engine

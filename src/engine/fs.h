@@ -256,6 +256,12 @@ int fs_move_apply(struct fs *fs, struct engine_move *m, struct fs_dirs *dirs);
 
 int fs_clear_apply(struct fs *fs, const struct engine_clear *c, struct fs_dirs *dirs);
 
+/* --- fs_foreign.c --- */
+
+int fs_foreign_open(struct engine *engine, struct engine_foreign **out);
+int fs_foreign_next(struct engine_foreign *walk, struct diskv_foreign *out);
+void fs_foreign_close(struct engine_foreign *walk);
+
 /* --- fs_scan.c --- */
 
 /* Calls `visit` for each entry of the directory `name` of `dir_fd`, with a descriptor of it, until
@@ -268,6 +274,9 @@ int fs_entries(int dir_fd, const char *name,
  * "". */
 mode_t fs_entry_look(const char *place, int dir_fd, const struct dirent *entry,
                      char path[static LAYOUT_PATH_SIZE]);
+
+/* What an entry of that S_IF… is, where it is no value. */
+const char *fs_what_is(mode_t type);
 
 int fs_locate(struct engine *engine, const char *key, size_t len, char *place, size_t *outer);
 int fs_stamp(struct engine *engine, const char *place, struct engine_place *out);

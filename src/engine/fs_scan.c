@@ -142,7 +142,7 @@ struct scan {
     int rc; /* of the visitor */
 };
 
-static const char *what_is(mode_t type)
+const char *fs_what_is(mode_t type)
 {
     switch (type) {
     case S_IFREG:
@@ -177,7 +177,7 @@ static bool scan_visit(void *ctx, int dir_fd, const struct dirent *e)
     else {
         s->out->foreign++;
         if (s->visitor->foreign && type)
-            s->rc = s->visitor->foreign(s->visitor->ctx, path, what_is(type));
+            s->rc = s->visitor->foreign(s->visitor->ctx, path, fs_what_is(type));
     }
     return !s->rc;
 }

@@ -82,7 +82,7 @@ static bool is_left(const struct request *r)
 
 static enum MHD_Result fail(struct request *r, uint64_t deleted)
 {
-    struct problem problem = problem_of(r->rc);
+    struct problem problem = listing_problem(r, r->rc);
     char members[40];
 
     snprintf(members, sizeof(members), "\"deleted\":%" PRIu64, deleted);

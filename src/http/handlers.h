@@ -18,6 +18,7 @@ extern const struct handler index_page_handler;   /* GET, HEAD /keys/<folder>/ a
 extern const struct handler tar_get_handler;      /* the same, with the values, as a tar */
 extern const struct handler tar_put_handler;      /* POST /keys?prefix= */
 extern const struct handler events_handler;       /* GET, HEAD /events */
+extern const struct handler foreign_handler;      /* GET, HEAD /stats?foreign */
 extern const struct handler rescan_handler;       /* POST /rescan */
 extern const struct handler asset_handler;        /* GET, HEAD / and the page's other files */
 extern const struct handler site_handler;         /* GET, HEAD of all else, with --site */

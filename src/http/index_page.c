@@ -114,7 +114,7 @@ static void index_page_begin(struct request *r)
 
 static enum MHD_Result fail(struct request *r, int rc)
 {
-    struct problem problem = problem_of(rc);
+    struct problem problem = listing_problem(r, rc);
 
     problem.header = MHD_HTTP_HEADER_VARY;
     problem.value = MHD_HTTP_HEADER_ACCEPT;

@@ -100,7 +100,7 @@ static enum MHD_Result list_end(struct request *r)
         return MHD_YES;
     }
     if (r->rc != 0)
-        return request_fail_rc(r, r->rc);
+        return listing_fail(r, r->rc);
     a = answer_buf(&l->text, "application/json");
     answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, MHD_HTTP_HEADER_VARY, FORMAT_VARY);

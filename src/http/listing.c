@@ -1,4 +1,5 @@
 #include "listing.h"
+#include "context.h"
 #include "key.h"
 
 #define PAGE 1000 /* items */
@@ -55,4 +56,22 @@ int listing_next(struct listing *l, diskv *store, struct diskv_page **out)
         o->from_len = (*out)->next_len;
     }
     return 0;
+}
+
+struct problem listing_problem(const struct request *r, int rc)
+{
+    struct problem problem = problem_of(rc);
+    struct diskv_stats s;
+
+    diskv_stats(r->server->store, &s);
+    if (rc == DISKV_EUNAVAILABLE && s.indexing)
+        problem.detail = "the index is being built: keys cannot be listed yet";
+    return problem;
+}
+
+enum MHD_Result listing_fail(struct request *r, int rc)
+{
+    const struct problem problem = listing_problem(r, rc);
+
+    return request_fail_problem(r, &problem);
 }

@@ -20,4 +20,8 @@ bool listing_begin(struct request *r, struct listing *l, size_t left, size_t max
  * as diskv_list. */
 int listing_next(struct listing *l, diskv *store, struct diskv_page **out);
 
+/* What answers a request whose listing failed so. */
+struct problem listing_problem(const struct request *r, int rc);
+enum MHD_Result listing_fail(struct request *r, int rc);
+
 #endif

@@ -66,7 +66,7 @@ static enum MHD_Result ndjson_end(struct request *r)
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
     if (rc != 0)
-        return request_fail_rc(r, rc);
+        return listing_fail(r, rc);
     a = stream_answer(stream, "application/x-ndjson");
     answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, MHD_HTTP_HEADER_VARY, FORMAT_VARY);

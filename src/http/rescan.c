@@ -2,6 +2,7 @@
 #include "answer.h"
 #include "context.h"
 #include "handlers.h"
+#include "listing.h"
 
 struct rescan {
     bool begun;
@@ -20,7 +21,7 @@ static enum MHD_Result rescan_end(struct request *r)
         return MHD_YES;
     }
     if (r->rc != 0)
-        return request_fail_rc(r, r->rc);
+        return listing_fail(r, r->rc);
     a = answer_empty();
     return answer_send(r, MHD_HTTP_NO_CONTENT, &a);
 }

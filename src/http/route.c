@@ -49,6 +49,7 @@ static const struct route {
     {MATCH_BELOW, "/keys/", NULL, METHOD_DELETE, &erase_handler, NULL},
     {MATCH_WHOLE, "/healthz", NULL, READ, &health_handler, NULL},
     {MATCH_WHOLE, "/readyz", NULL, READ, &ready_handler, NULL},
+    {MATCH_WHOLE, "/stats", "foreign", READ, &foreign_handler, NULL},
     {MATCH_WHOLE, "/stats", NULL, READ, &stats_handler, NULL},
     {MATCH_WHOLE, "/events", NULL, READ, &events_handler, NULL},
     {MATCH_WHOLE, "/rescan", NULL, METHOD_POST, &rescan_handler, NULL},

@@ -13,8 +13,14 @@ static enum MHD_Result health_end(struct request *r)
 
 static enum MHD_Result ready_end(struct request *r)
 {
+    struct diskv_stats s;
+
+    diskv_stats(r->server->store, &s);
     if (atomic_load(&r->server->draining))
         return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping");
+    if (s.indexing)
+        return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+                            "the index is being built: values can be read and written, not listed");
     return health_end(r);
 }
 
@@ -40,18 +46,18 @@ static enum MHD_Result stats_end(struct request *r)
     int rc;
 
     diskv_stats(server->store, &s);
-    rc =
-        buf_printf(&text,
-                   "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
-                   ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
-                   ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
-                   ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64
-                   ",\"cache_bytes\":%" PRIu64 ",\"cache_hits\":%" PRIu64
-                   ",\"cache_misses\":%" PRIu64 ",\"watching\":%s,\"watches\":%" PRIu64 "}\n",
-                   (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
-                   atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
-                   s.bytes_read, s.bytes_written, s.cache_bytes, s.cache_hits, s.cache_misses,
-                   watching_name(s.watching), s.watches);
+    rc = buf_printf(
+        &text,
+        "{\"version\":\"" DISKV_VERSION "\",\"uptime_seconds\":%" PRId64
+        ",\"connections\":%zu,\"requests\":%zu,\"keys\":%" PRIu64 ",\"foreign\":%" PRIu64
+        ",\"reads\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"erases\":%" PRIu64
+        ",\"bytes_read\":%" PRIu64 ",\"bytes_written\":%" PRIu64 ",\"cache_bytes\":%" PRIu64
+        ",\"cache_hits\":%" PRIu64 ",\"cache_misses\":%" PRIu64
+        ",\"watching\":%s,\"watches\":%" PRIu64 ",\"indexing\":%s}\n",
+        (clock_ms() - server->started_ms) / 1000, atomic_load(&server->connections.open),
+        atomic_load(&server->requests), s.keys, s.foreign, s.reads, s.writes, s.erases,
+        s.bytes_read, s.bytes_written, s.cache_bytes, s.cache_hits, s.cache_misses,
+        watching_name(s.watching), s.watches, s.indexing ? "true" : "false");
     if (rc != 0)
         return request_fail_rc(r, rc);
     a = answer_buf(&text, "application/json");

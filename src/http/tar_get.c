@@ -289,7 +289,7 @@ static enum MHD_Result tar_get_end(struct request *r)
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
     if (rc != 0)
-        return request_fail_rc(r, rc);
+        return listing_fail(r, rc);
     a = stream_answer(&t->stream, "application/x-tar");
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_DISPOSITION, t->disposition.data);
     answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");

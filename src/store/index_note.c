@@ -17,9 +17,15 @@ void index_doubt(diskv *store, enum stale stale)
         live_wake(store->live);
 }
 
-static atomic_uint *noted_count(diskv *store, const char *key, size_t len)
+static atomic_uint *noted_number(diskv *store, const char *key, size_t len)
 {
     return &store->noted[XXH3_64bits(key, len) % NOTED_SLOTS];
+}
+
+/* Under the lock. */
+static void number_take(diskv *store, const char *key, size_t len)
+{
+    atomic_store(noted_number(store, key, len), atomic_fetch_add(&store->note_number, 1) + 1);
 }
 
 static void change_log(diskv *store, const struct index_change *c, const struct diskv_info *info)
@@ -39,7 +45,7 @@ void index_note(diskv *store, const struct index_change *changes, size_t count,
     if (rc == 0) {
         pthread_mutex_lock(&store->note_lock);
         for (size_t i = 0; i < count; i++)
-            atomic_fetch_add(noted_count(store, changes[i].key, changes[i].len), 1);
+            number_take(store, changes[i].key, changes[i].len);
         rc = store->index->ops->apply(store->index, changes, count);
         for (size_t i = 0; i < count; i++)
             change_log(store, &changes[i], info);
@@ -94,7 +100,7 @@ bool index_has(diskv *store, const char *key, size_t len)
 
 struct look {
     struct index_change change; /* what the files say of its key */
-    unsigned noted;             /* the count from before they were asked */
+    unsigned noted;             /* the number from before they were asked */
     bool described;
     struct diskv_info info;
 };
@@ -115,7 +121,7 @@ static int value_look(diskv *store, struct look *look)
 static int key_look(diskv *store, struct look *look)
 {
     struct index_change *c = &look->change;
-    look->noted = atomic_load(noted_count(store, c->key, c->len));
+    look->noted = atomic_load(noted_number(store, c->key, c->len));
     int rc = value_look(store, look);
     c->erase = rc == DISKV_ENOTFOUND;
     if (c->erase)
@@ -145,11 +151,12 @@ static int looks_apply(diskv *store, struct look *looks, size_t count, size_t *l
     pthread_mutex_lock(&store->note_lock);
     for (size_t i = 0; i < count; i++) {
         const struct index_change *c = &looks[i].change;
-        if (looks[i].noted != atomic_load(noted_count(store, c->key, c->len))) {
+        if (looks[i].noted != atomic_load(noted_number(store, c->key, c->len))) {
             looks[(*left)++] = looks[i];
             continue;
         }
         look_log(store, &looks[i]);
+        number_take(store, c->key, c->len);
         changes[n++] = *c;
     }
     int rc = n ? store->index->ops->apply(store->index, changes, n) : 0;
@@ -173,4 +180,24 @@ int index_check(diskv *store, const char *keys, size_t size)
             return rc;
     }
     return 0;
+}
+
+int index_insert(diskv *store, const char *keys, size_t size, unsigned since, struct buf *doubtful)
+{
+    struct index_change changes[INDEX_INSERT_MAX];
+    size_t n = 0;
+    int rc = 0;
+    pthread_mutex_lock(&store->note_lock);
+    for (size_t at = 0, len; !rc && at < size; at += len + 1) {
+        const char *key = keys + at;
+        len = strlen(key);
+        if ((int)(atomic_load(noted_number(store, key, len)) - since) > 0)
+            rc = buf_add(doubtful, key, len + 1);
+        else
+            changes[n++] = (struct index_change){.key = key, .len = len};
+    }
+    if (!rc && n)
+        rc = store->index->ops->apply(store->index, changes, n);
+    pthread_mutex_unlock(&store->note_lock);
+    return rc;
 }

@@ -206,6 +206,10 @@ static void list_run(struct job *job)
 void diskv_list(diskv *store, const struct diskv_list_options *options, struct diskv_page **out,
                 diskv_done *done, void *ctx)
 {
+    if (atomic_load(&store->indexing)) {
+        done(ctx, DISKV_EUNAVAILABLE); /* no worker is to wait for that */
+        return;
+    }
     bool valid = options->limit >= 1 && options->limit <= DISKV_LIST_MAX &&
                  options->from_len <= DISKV_KEY_MAX && options->prefix_len <= DISKV_KEY_MAX &&
                  (store->byte_order || options->delimiter_len == 0);

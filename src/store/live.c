@@ -128,7 +128,8 @@ static int names_sort(struct buf *names)
 
 static bool is_mending(const diskv *store)
 {
-    return atomic_load(&store->unwatched) || atomic_load(&store->index_stale);
+    return !atomic_load(&store->indexing) &&
+           (atomic_load(&store->unwatched) || atomic_load(&store->index_stale));
 }
 
 static bool has_work(const struct live *live)

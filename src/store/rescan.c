@@ -22,9 +22,10 @@ static void rescan_run(struct job *job)
 
 void diskv_rescan(diskv *store, diskv_done *done, void *ctx)
 {
-    struct rescan *r = malloc(sizeof *r);
+    bool indexing = atomic_load(&store->indexing);
+    struct rescan *r = indexing ? NULL : malloc(sizeof *r);
     if (!r) {
-        done(ctx, DISKV_ENOMEM);
+        done(ctx, indexing ? DISKV_EUNAVAILABLE : DISKV_ENOMEM);
         return;
     }
     *r = (struct rescan){.job.run = rescan_run, .store = store, .done = done, .ctx = ctx};

@@ -85,8 +85,11 @@ static int index_open(diskv *store, const char *dir, const struct diskv_options 
         rc = live_open(store);
     if (rc)
         return rc;
+    enum stale stale = lasting ? STALE_STAMPS : STALE_ALL;
+    if (options->background && !memory)
+        return background_open(store, stale);
     if (!options->detached)
-        return index_mend(store, lasting ? STALE_STAMPS : STALE_ALL);
+        return index_mend(store, stale);
     index_doubt(store, STALE_ALL);
     return 0;
 }
@@ -115,7 +118,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     if (!options)
         options = &defaults;
     if (!engine_valid(options->engine) || (options->index && options->compare) ||
-        (options->detached && (options->watch || options->temp_dir)))
+        (options->detached && (options->watch || options->background || options->temp_dir)))
         return DISKV_EINVAL;
     diskv *store = calloc(1, sizeof *store);
     if (!store)
@@ -143,6 +146,8 @@ void diskv_close(diskv *store)
 {
     if (!store)
         return;
+    atomic_store(&store->closing, true);
+    background_close(store->background);
     workers_free(store->workers);
     live_close(store->live);
     store->live = NULL;
@@ -182,8 +187,10 @@ void diskv_stats(diskv *store, struct diskv_stats *out)
         .cache_misses = cache.misses,
         .watching = !store->live                       ? DISKV_WATCHING_NOT
                     : atomic_load(&store->unwatched)   ? DISKV_WATCHING_PARTLY
+                    : atomic_load(&store->indexing)    ? DISKV_WATCHING_PARTLY
                     : atomic_load(&store->index_stale) ? DISKV_WATCHING_PARTLY
                                                        : DISKV_WATCHING,
         .watches = watching.places,
+        .indexing = atomic_load(&store->indexing),
     };
 }

@@ -2,6 +2,7 @@
 #ifndef STORE_H
 #define STORE_H
 
+#include "buf.h"
 #include "cache.h"
 #include "changes.h"
 #include "codec.h"
@@ -17,7 +18,7 @@
 
 #define CODECS_MAX 3 /* gzip, zlib and the user's */
 
-/* Keys share so many counts of the changes that were noted. */
+/* Keys share so many numbers of the changes that were noted. */
 #define NOTED_SLOTS 1024
 
 /* How old a listing may be where some places are not watched. */
@@ -44,14 +45,19 @@ struct diskv {
     uint64_t max_value_bytes;
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
+    atomic_bool indexing;      /* the index is not in step for the first time yet */
+    atomic_bool closing;       /* whatever is long is to end */
     atomic_int index_stale;    /* an enum stale */
+    atomic_bool mending;       /* and that it was is being mended */
     atomic_bool unwatched;     /* some place is not watched: every MEND_MS all are looked at */
     atomic_llong mended_ms;    /* when the last look at all began */
     atomic_ullong foreign;
     struct live *live; /* NULL where nothing is watched */
+    struct background *background;
 
     pthread_mutex_t note_lock; /* of changes to the index that go by what a key has */
-    atomic_uint noted[NOTED_SLOTS];
+    atomic_uint noted[NOTED_SLOTS]; /* the number of the last change */
+    atomic_uint note_number;        /* of the last of all */
     struct changes *changes;
     int64_t broken_ms; /* when it was last said that some changes are not known */
 
@@ -140,6 +146,12 @@ void index_note(diskv *store, const struct index_change *changes, size_t count,
  * disk. */
 int index_check(diskv *store, const char *keys, size_t size);
 
+/* Inserts keys whose files were there after change number `since`, in one go; but those of which
+ * something was noted after that are added to `doubtful`, for index_check. At most
+ * INDEX_INSERT_MAX. */
+#define INDEX_INSERT_MAX 1000
+int index_insert(diskv *store, const char *keys, size_t size, unsigned since, struct buf *doubtful);
+
 /* True where the index has the key; false in doubt. */
 bool index_has(diskv *store, const char *key, size_t len);
 
@@ -160,12 +172,20 @@ struct place_note {
 /* --- sync.c: what the index has of places --- */
 
 /* Brings the index in step with the files, as far as it is stale, at least `stale` or some places
- * are not watched and the last look is too long ago. Waits for the disk. */
+ * are not watched and the last look is too long ago. Waits for the disk, and for another's mending
+ * where that is needed. */
 int index_mend(diskv *store, enum stale stale);
 
 /* Reads places, and those in them that are not known. `names` is `size` bytes, each with its NUL.
  * Waits for the disk. */
 int index_read(diskv *store, const char *names, size_t size);
+
+/* --- background.c --- */
+
+/* Has a thread bring the index in step, as stale as it is, and look through all files. NULL is fine
+ * for close, which the store's `closing` comes before. */
+int background_open(diskv *store, enum stale stale);
+void background_close(struct background *background);
 
 /* --- live.c --- */
 

@@ -6,9 +6,6 @@
 
 #include <xxhash.h>
 
-/* Changes to the index that are made in one transaction. */
-#define CHANGES_MAX 1000
-
 /* --- Names, one behind the other, each with its NUL --- */
 
 struct names {
@@ -113,7 +110,9 @@ struct sync {
     struct buf seen;  /* set of keys */
     struct buf batch; /* keys to insert, each with its NUL */
     size_t batch_count;
-    uint64_t foreign; /* to be added to the store's, modulo 2^64 */
+    unsigned since;      /* the number of the last change before the place was read */
+    struct buf doubtful; /* keys that changed since, likewise */
+    uint64_t foreign;    /* to be added to the store's, modulo 2^64 */
 };
 
 static void sync_free(struct sync *s)
@@ -124,21 +123,20 @@ static void sync_free(struct sync *s)
     buf_free(&s->changed_set);
     buf_free(&s->seen);
     buf_free(&s->batch);
+    buf_free(&s->doubtful);
 }
 
-static int batch_insert(struct sync *s)
+/* Ends it half-way where the store is being closed. */
+static int sync_cut(const struct sync *s)
 {
-    struct index_change changes[CHANGES_MAX];
-    const char *key = s->batch.data;
-    for (size_t i = 0; i < s->batch_count; i++, key += strlen(key) + 1)
-        changes[i] = (struct index_change){.key = key, .len = strlen(key)};
-    struct index *index = s->store->index;
-    return s->batch_count ? index->ops->apply(index, changes, s->batch_count) : 0;
+    return atomic_load(&s->store->closing) ? DISKV_EUNAVAILABLE : 0;
 }
 
 static int batch_flush(struct sync *s)
 {
-    int rc = s->logged ? index_check(s->store, s->batch.data, s->batch.len) : batch_insert(s);
+    const struct buf *batch = &s->batch;
+    int rc = s->logged ? index_check(s->store, batch->data, batch->len)
+                       : index_insert(s->store, batch->data, batch->len, s->since, &s->doubtful);
     s->batch_count = 0;
     s->batch.len = 0;
     return rc;
@@ -157,9 +155,9 @@ static int seen_key(void *ctx, const char *key, size_t len)
         rc = buf_add(&s->batch, key, len);
     if (!rc)
         rc = buf_add(&s->batch, "", 1);
-    if (!rc && !s->logged && ++s->batch_count == CHANGES_MAX)
+    if (!rc && !s->logged && ++s->batch_count == INDEX_INSERT_MAX)
         rc = batch_flush(s);
-    return rc;
+    return rc ? rc : sync_cut(s);
 }
 
 /* A place that lies in the one being scanned: to be scanned too unless it is known. It is noted
@@ -244,12 +242,18 @@ static int place_scan(struct sync *s, const char *name)
     const struct engine_visitor visitor = {.ctx = s, .key = seen_key, .place = seen_place};
     bool before;
     int rc = note_find(s, name, &note, &before);
+    if (!rc)
+        rc = sync_cut(s);
     if (rc)
         return rc;
     if (s->few)
         s->foreign -= note.foreign;
+    s->since = atomic_load(&s->store->note_number);
     rc = engine->ops->scan(engine, name, &visitor, &place);
     int flushed = batch_flush(s);
+    if (!flushed)
+        flushed = index_check(s->store, s->doubtful.data, s->doubtful.len);
+    s->doubtful.len = 0;
     if (!rc)
         return flushed ? flushed : place_read(s, name, &place, before);
     if (rc == DISKV_ENOTFOUND)
@@ -291,6 +295,8 @@ static int known_check_all(struct sync *s)
         base |= !*name;
         if (strcmp(name, LAYOUT_NOTE) != 0)
             rc = known_check(s, name, &note, len);
+        if (!rc)
+            rc = sync_cut(s);
     }
     notes_free(&known);
     return rc || base ? rc : names_add(&s->places, "", 0);
@@ -433,7 +439,7 @@ static int index_sync(diskv *store, bool all)
     if (!rc)
         atomic_store(&store->foreign, s.foreign);
     sync_free(&s);
-    if (rc)
+    if (rc && !atomic_load(&store->closing))
         log_error("cannot bring the index in step with the files: %s", diskv_strerror(rc));
     return rc;
 }
@@ -469,14 +475,25 @@ static void log_break(diskv *store, enum stale stale, int64_t now)
     changes_break(store->changes);
 }
 
+static bool is_old(diskv *store)
+{
+    return atomic_load(&store->unwatched) &&
+           clock_ms_monotonic() - atomic_load(&store->mended_ms) >= MEND_MS;
+}
+
 /* What is doubted while this goes on is looked at the next time. */
 int index_mend(diskv *store, enum stale stale)
 {
     int rc = 0;
+    if (!stale && !atomic_load(&store->index_stale) && !atomic_load(&store->mending) &&
+        !is_old(store))
+        return 0;
     pthread_mutex_lock(&store->sync_lock);
     int64_t began = clock_ms_monotonic();
-    bool old = atomic_load(&store->unwatched) && began - store->mended_ms >= MEND_MS;
+    bool old = is_old(store);
+    atomic_store(&store->mending, true);
     int was = atomic_exchange(&store->index_stale, STALE_NOT);
+    atomic_store(&store->mending, was || old);
     if (was > (int)stale)
         stale = (enum stale)was;
     if (stale || old) {
@@ -488,8 +505,10 @@ int index_mend(diskv *store, enum stale stale)
             atomic_store(&store->mended_ms, began);
             atomic_store(&store->unwatched, watches_refused(store) != refused);
             log_break(store, stale, began);
+            atomic_store(&store->indexing, false);
         }
     }
+    atomic_store(&store->mending, false);
     pthread_mutex_unlock(&store->sync_lock);
     if (store->live)
         live_wake(store->live);

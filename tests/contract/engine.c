@@ -383,7 +383,7 @@ static void scanning_all_places_meets_each_key_once(void **state)
         expected += key_sum(awkward_keys[i], strlen(awkward_keys[i]));
     }
     struct visit *v = calloc(1, sizeof *v);
-    const struct engine_visitor visitor = {v, visit_key, visit_place};
+    const struct engine_visitor visitor = {.ctx = v, .key = visit_key, .place = visit_place};
     visit_place(v, "", 0);
     for (size_t i = 0; i < v->count; i++) {
         struct engine_place place, stamp;

@@ -140,7 +140,7 @@ static void files_that_are_no_keys_are_counted_as_foreign(void **state)
 {
     struct fixture *f = *state;
     int keys = 0;
-    const struct engine_visitor visitor = {&keys, count_key, count_key};
+    const struct engine_visitor visitor = {.ctx = &keys, .key = count_key, .place = count_key};
     struct engine_place place;
     assert_int_equal(put(f, "k", "v"), 0);
     file_write(f, "bad%zz", "");

@@ -181,7 +181,7 @@ static int visit_any(void *ctx, const char *name, size_t len)
 
 static int scan(struct fixture *f, const char *place)
 {
-    const struct engine_visitor visitor = {NULL, visit_any, visit_any};
+    const struct engine_visitor visitor = {.key = visit_any, .place = visit_any};
     struct engine_place out;
     return f->engine->ops->scan(f->engine, place, &visitor, &out);
 }

@@ -100,7 +100,7 @@ def constants():
 
 
 def is_path_of(path, template):
-    return re.fullmatch(template.replace("{key}", ".*").replace("{file}", "(?!keys).+"), path) is not None
+    return re.fullmatch(template.replace("{key}", ".*").replace("{file}", "(?!keys|rescan).+"), path) is not None
 
 
 @test
@@ -123,7 +123,8 @@ def a_parameter_that_chooses_a_route_is_in_the_contract():
 def each_path_of_the_contract_takes_the_methods_of_its_routes():
     queries = "&".join(sorted({query for _, query, _ in routes() if query}))
     with Server() as s:
-        for path in ("/keys", "/keys/", "/keys/a", "/keys/a/b/", "/healthz", "/readyz", "/stats", *files_of_the_page()):
+        for path in ("/keys", "/keys/", "/keys/a", "/keys/a/b/", "/healthz", "/readyz", "/stats", "/rescan",
+                     *files_of_the_page()):
             for query in ("", queries):
                 allow = curl("-X", "OPTIONS", f"{s.url}{path}?{query}").headers["allow"].lower().split(", ")
                 methods = set().union(*(m for p, q, m in routes() if is_path_of(path, p) and (query or not q)))

@@ -51,13 +51,14 @@ def skip(why):
 
 class Server:
     """`diskv serve OPTIONS… DIR` on a free port, in a new directory unless `dir` names one; run by
-    the command `under`, which must not fork, where one is given.
+    the command `under`, which must not fork, where one is given. It is ready (/readyz) unless
+    `ready` is false: then only its first line is waited for.
 
     The end of a `with` stops the server and fails if it did not exit with 0, so that a crash or a
     sanitizer's report never passes unseen.
     """
 
-    def __init__(self, *options, dir=None, env=None, under=()):
+    def __init__(self, *options, dir=None, env=None, under=(), ready=True):
         self._temp = tempfile.mkdtemp(prefix="diskvtest.")
         self.dir = str(dir) if dir else os.path.join(self._temp, "data")
         os.makedirs(self.dir, exist_ok=True)
@@ -77,6 +78,8 @@ class Server:
             raise AssertionError(f"no ready line but {self.ready_line!r}, "
                                  f"exit code {self.process.returncode}")
         self.url, self.port = match[1], int(match[2])
+        if ready:
+            wait_ready(self.port)
 
     def _read_line(self, seconds):
         """The first line of stdout, or what there is of it when the server ends or time runs out."""
@@ -123,6 +126,15 @@ class Server:
         self.kill()
         self.process.stdout.close()
         shutil.rmtree(self._temp, ignore_errors=True)
+
+
+def wait_ready(port):
+    """Waits until the server has its index in step: until then it lists nothing."""
+    end = time.monotonic() + READY_SECONDS
+    request = b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    while not (answer := raw(port, request)).startswith(b"HTTP/1.1 200 "):
+        assert time.monotonic() < end, answer
+        time.sleep(0.01)
 
 
 def curl(*args, input=None):
