@@ -221,6 +221,10 @@ struct diskv_options {
      * EINVAL. */
     bool detached;
 
+    /* Has a thread verify every value once in so many seconds, at an even pace, and log what is
+     * wrong; 0 for none. */
+    unsigned scrub_seconds;
+
     enum diskv_sync sync;
     unsigned workers;         /* threads for what can wait; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */
@@ -642,6 +646,9 @@ struct diskv_stats {
     uint64_t cache_misses;
     enum diskv_watching watching; /* other programs' changes */
     uint64_t watches;             /* directories that are */
+    uint64_t scrubbed;            /* values verified since the store was opened */
+    uint64_t scrub_wrong;         /* what was wrong with them */
+    int64_t scrubbed_all_at;      /* when all had been, in seconds of the Unix clock; 0: not yet */
     bool indexing; /* the index is not in step for the first time yet: see `background` */
 };
 

@@ -82,6 +82,9 @@ static const struct option options_table[] = {
      "do not watch the directories: listings follow what other programs do at SIGHUP, POST /rescan "
      "and the next start",
      KIND_NO, FIELD(store.watch), 0, 0, NULL},
+    {"scrub-days", "N", "0",
+     "verify every value once in so many days, as diskv verify does; 0: do not", KIND_UNSIGNED,
+     FIELD(scrub_days), 0, 3650, NULL},
     {"drain-seconds", "N", "10", "how long SIGTERM waits for requests in flight", KIND_UNSIGNED,
      FIELD(drain_seconds), 0, 86400, NULL},
 };
@@ -350,6 +353,7 @@ enum parsed serve_options_parse(int argc, char **argv, struct serve_options *opt
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
         options->http.threads = processors > 0 ? (unsigned)processors : 1;
     }
+    options->store.scrub_seconds = options->scrub_days * 86400;
     options->store.max_value_bytes = options->http.max_value_bytes;
     options->store.background = true;
     options->http.listen = options->listen.items;

@@ -18,7 +18,7 @@ struct serve_options {
     const char *dir;
     struct diskv_options store;
     struct http_options http;
-    unsigned drain_seconds;
+    unsigned drain_seconds, scrub_days;
     struct option_list listen, cors_origins, cache_control;
     struct http_cache_rule cache_rules[LIST_MAX]; /* of `cache_control`; the patterns are copies */
 };

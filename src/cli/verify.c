@@ -263,6 +263,7 @@ static int run(const struct verify_words *words)
     };
     if (words->json)
         printf("{\"findings\":[");
+    fflush(stdout); /* the index is read by a child process, which must not write it too */
     int rc = diskv_verify(words->dir, &options, &verified);
     progress_end(&report.progress);
     if (!rc)

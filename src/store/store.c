@@ -104,7 +104,9 @@ static int parts_open(diskv *store, const char *dir, const struct diskv_options 
         rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
     if (!rc)
         rc = memory ? engine_memory_new(&store->engine) : fs_engine_open(store, dir, options);
-    return rc ? rc : index_open(store, dir, options, memory);
+    if (!rc)
+        rc = index_open(store, dir, options, memory);
+    return rc || !options->scrub_seconds ? rc : scrub_open(store, options->scrub_seconds);
 }
 
 static bool engine_valid(const char *name)
@@ -146,6 +148,7 @@ void diskv_close(diskv *store)
 {
     if (!store)
         return;
+    scrub_close(store->scrub);
     atomic_store(&store->closing, true);
     background_close(store->background);
     workers_free(store->workers);
@@ -193,4 +196,5 @@ void diskv_stats(diskv *store, struct diskv_stats *out)
         .watches = watching.places,
         .indexing = atomic_load(&store->indexing),
     };
+    scrub_stats(store->scrub, out);
 }

@@ -52,7 +52,8 @@ struct diskv {
     atomic_bool unwatched;     /* some place is not watched: every MEND_MS all are looked at */
     atomic_llong mended_ms;    /* when the last look at all began */
     atomic_ullong foreign;
-    struct live *live; /* NULL where nothing is watched */
+    struct live *live;   /* NULL where nothing is watched */
+    struct scrub *scrub; /* or NULL */
     struct background *background;
 
     pthread_mutex_t note_lock; /* of changes to the index that go by what a key has */
@@ -199,5 +200,15 @@ void live_wake(struct live *live);
 
 /* Milliseconds of a clock that is never set. */
 int64_t clock_ms_monotonic(void);
+
+/* --- scrub.c --- */
+
+/* Has a thread verify all values, again and again, once in so many seconds. NULL is fine for the
+ * others; close before anything else. */
+int scrub_open(diskv *store, unsigned seconds);
+void scrub_close(struct scrub *scrub);
+
+/* Adds its numbers to `out`. */
+void scrub_stats(struct scrub *scrub, struct diskv_stats *out);
 
 #endif

@@ -45,11 +45,12 @@ struct value_job {
     char key[];
 };
 
-static struct scratch *scratch_new(void)
+struct scratch *scratch_new(void)
 {
     struct scratch *s = malloc(sizeof *s);
     if (!s)
         return NULL;
+    s->next = NULL;
     s->hash = XXH3_createState();
     if (!s->hash) {
         free(s);
@@ -58,7 +59,7 @@ static struct scratch *scratch_new(void)
     return s;
 }
 
-static void scratches_free(struct scratch *first)
+void scratches_free(struct scratch *first)
 {
     for (struct scratch *s; (s = first);) {
         first = s->next;

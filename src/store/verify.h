@@ -16,12 +16,14 @@ struct scratch {
 };
 
 struct verify {
-    diskv *store; /* detached */
+    diskv *store;
     const struct diskv_verify_options *options;
     const char *index_dir;
 
     struct workers *workers;
     unsigned under_way_max;
+
+    atomic_bool stopping; /* what is under way is of no more interest */
 
     pthread_mutex_t lock; /* of what follows */
     struct diskv_verified found;
@@ -32,6 +34,10 @@ struct verify {
 };
 
 /* --- verify.c --- */
+
+/* The last one's `next` is NULL. */
+struct scratch *scratch_new(void);
+void scratches_free(struct scratch *first);
 
 /* Tells of a finding and counts it. Thread-safe. */
 void verify_tell(struct verify *v, const struct diskv_finding *finding);
@@ -53,7 +59,8 @@ int verify_walk(struct engine *engine, const struct walker *walker);
 
 /* --- verify_value.c --- */
 
-/* Looks at a value, tells of what is wrong with it and counts it. ENOMEM. Thread-safe. */
+/* Looks at a value, tells of what is wrong with it and counts it. ENOMEM, EAGAIN once it is to
+ * stop. Thread-safe. */
 int verify_value(struct verify *v, struct scratch *scratch, const char *key, size_t len);
 
 /* --- verify_index.c; for whoever holds the store's lock --- */

@@ -92,6 +92,8 @@ static void read_done(struct engine_op *op, int rc)
 static int64_t file_read(struct look *l, size_t len)
 {
     const struct engine_ops *ops = l->v->store->engine->ops;
+    if (atomic_load(&l->v->stopping))
+        return DISKV_EAGAIN;
     int64_t n = ops->read_now(l->reader, l->scratch->in, len, l->file_at);
     if (n == DISKV_EAGAIN) {
         struct read_wait r = {.read = {.op.done = read_done,
@@ -269,7 +271,7 @@ static int open_value_look(struct look *l)
     return rc ? rc : judge(l);
 }
 
-/* One look; `ident` is what it was at. ENOTFOUND, ENOMEM. */
+/* One look; `ident` is what it was at. ENOTFOUND, ENOMEM, EAGAIN. */
 static int look(struct look *l, uint8_t ident[static ENGINE_IDENT_LEN])
 {
     l->wrong = l->points_wrong = l->recorded = false;
@@ -282,7 +284,7 @@ static int look(struct look *l, uint8_t ident[static ENGINE_IDENT_LEN])
         memcpy(ident, l->reader->info.ident, ENGINE_IDENT_LEN);
         rc = open_value_look(l);
     }
-    if (rc && rc != DISKV_ENOTFOUND && rc != DISKV_ENOMEM)
+    if (rc && rc != DISKV_ENOTFOUND && rc != DISKV_ENOMEM && rc != DISKV_EAGAIN)
         rc = wrong(l, DISKV_PROBLEM_UNREADABLE, "%s", diskv_strerror(rc));
     return rc;
 }

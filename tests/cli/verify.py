@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 
 from diskvtest import DISKV, Server, curl, main, skip, test
@@ -252,6 +253,17 @@ def beside_a_server_that_writes_nothing_is_wrong_but_what_is():
             stop.set()
             writer.join()
         assert "another process" in verify(d).stdout
+
+
+@test
+def a_server_that_scrubs_finds_it_too_and_says_so():
+    with stored({"a": b"one"}) as d:
+        spoil(f"{d}/a", flip(0))
+        with Server("--scrub-days", "1", dir=d) as s:
+            while not (stats := json.loads(curl(s.url + "/stats").body))["scrub_wrong"]:
+                time.sleep(0.02)
+            assert (stats["scrubbed"], stats["scrub_wrong"], stats["scrubbed_all_at"]) == (1, 1, None)
+            assert "a is damaged: checksum: XXH3-128" in s.stderr()
 
 
 @test

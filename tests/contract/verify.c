@@ -177,6 +177,31 @@ static void a_store_that_is_open_is_verified_without_its_index(void **state)
     tempdir_remove(dir);
 }
 
+static void a_store_that_scrubs_looks_at_all_and_says_what_is_wrong(void **state)
+{
+    char dir[TEMPDIR_SIZE], path[STORE_PATH_SIZE];
+    struct diskv_stats stats;
+    diskv *store;
+    (void)state;
+    store_make(dir);
+    file_path(dir, "b/c", path);
+    struct stat before;
+    assert_int_equal(stat(path, &before), 0);
+    file_write(path, "thrEe");
+    const struct timespec times[] = {before.st_atim, before.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    const struct diskv_options options = {.scrub_seconds = 1};
+    assert_int_equal(diskv_open(dir, &options, &store), 0);
+    do {
+        usleep(10000);
+        diskv_stats(store, &stats);
+    } while (!stats.scrubbed_all_at);
+    assert_in_range(stats.scrubbed, 3, 4);
+    assert_int_equal(stats.scrub_wrong, 1);
+    diskv_close(store);
+    tempdir_remove(dir);
+}
+
 static void what_cannot_be_verified_is_an_error(void **state)
 {
     char dir[TEMPDIR_SIZE], path[STORE_PATH_SIZE];
@@ -200,6 +225,7 @@ int main(void)
         cmocka_unit_test(an_index_that_differs_is_found_and_made_anew),
         cmocka_unit_test(an_index_behind_a_changed_directory_is_well),
         cmocka_unit_test(a_store_that_is_open_is_verified_without_its_index),
+        cmocka_unit_test(a_store_that_scrubs_looks_at_all_and_says_what_is_wrong),
         cmocka_unit_test(what_cannot_be_verified_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
