@@ -79,7 +79,7 @@ def until_the_index_is_whole_values_are_served_and_nothing_is_listed():
             assert curl("-X", "DELETE", s.url + "/keys/d/b").status == 204
             assert curl(s.url + "/keys/d/b").status == 404
             mend(s)
-            wait_ready(s.port)
+            wait_ready(s.url)
             assert list(listing(s.url)) == ["d/a", "d/new", "top"]
             assert (stats(s.url)["indexing"], stats(s.url)["keys"]) == (False, 3)
 
@@ -100,7 +100,7 @@ def changes_made_while_directories_are_read_are_listed_rightly():
                 assert request(f"DELETE /keys/d{i}/a") == 204
                 assert request(f"PUT /keys/d{i}/c") == 201
             mend(s)
-            wait_ready(s.port)
+            wait_ready(s.url)
             assert differences(s) == {}
             assert stats(s.url)["keys"] == 200
 

@@ -77,7 +77,7 @@ def only_directories_that_changed_are_read_again():
                                    "127.0.0.1:0", s.dir], stdout=subprocess.PIPE)
         ready = strace.stdout.readline().decode()
         url = re.search(r"http://\S+", ready)[0]
-        wait_ready(int(url.rpartition(":")[2]))
+        wait_ready(url)
         assert len(json.loads(curl(f"{url}/keys?limit=10000").body)["keys"]) == 101
         with open(trace, encoding="utf-8", errors="replace") as file:
             text = file.read()
@@ -211,7 +211,7 @@ def without_proc_it_serves_and_builds_the_index_anew():
                                    'mount --make-private /proc && mount -t tmpfs none /proc && exec "$@"', "sh",
                                    DISKV, "serve", "--listen", "127.0.0.1:0", s.dir], stdout=subprocess.PIPE, text=True)
         url = re.search(r"http://\S+", hidden.stdout.readline())[0]
-        wait_ready(int(url.rpartition(":")[2]))
+        wait_ready(url)
         listed = [entry["key"] for entry in json.loads(curl(f"{url}/keys").body)["keys"]]
         hidden.terminate()
         assert hidden.wait(30) == 0 and listed == ["k", "l"]

@@ -12,7 +12,7 @@ def stats(s):
 
 
 @test
-def a_server_is_healthy_and_ready_from_the_first_line_on():
+def a_server_is_healthy_and_ready():
     with Server() as s:
         for path in ("/healthz", "/readyz"):
             answer = curl(s.url + path)
@@ -37,6 +37,8 @@ def what_is_done_is_counted():
 @test
 def connections_and_requests_in_flight_are_counted():
     with Server() as s:
+        while stats(s)["connections"] > 1:
+            pass  # the one that asked whether the server is ready is just being closed
         assert (stats(s)["connections"], stats(s)["requests"]) == (1, 1)
         with socket.create_connection(("127.0.0.1", s.port)) as c:
             c.sendall(b"PUT /keys/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"

@@ -10,6 +10,7 @@
     if __name__ == "__main__":
         main()
 """
+import http.client
 import inspect
 import os
 import re
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.parse
 from types import SimpleNamespace
 
 DISKV = os.path.abspath(os.environ.get("DISKV", "build/diskv"))
@@ -79,7 +81,7 @@ class Server:
                                  f"exit code {self.process.returncode}")
         self.url, self.port = match[1], int(match[2])
         if ready:
-            wait_ready(self.port)
+            wait_ready(self.url)
 
     def _read_line(self, seconds):
         """The first line of stdout, or what there is of it when the server ends or time runs out."""
@@ -128,12 +130,18 @@ class Server:
         shutil.rmtree(self._temp, ignore_errors=True)
 
 
-def wait_ready(port):
+def wait_ready(url):
     """Waits until the server has its index in step: until then it lists nothing."""
-    end = time.monotonic() + READY_SECONDS
-    request = b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-    while not (answer := raw(port, request)).startswith(b"HTTP/1.1 200 "):
-        assert time.monotonic() < end, answer
+    end, where = time.monotonic() + READY_SECONDS, urllib.parse.urlsplit(url)
+    while True:
+        connection = http.client.HTTPConnection(where.hostname, where.port, timeout=READY_SECONDS)
+        connection.request("GET", "/readyz", headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status == 200:
+            return
+        assert time.monotonic() < end, body
         time.sleep(0.01)
 
 

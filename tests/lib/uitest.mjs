@@ -66,6 +66,8 @@ async function startServer(dir, args) {
   const line = await Promise.race([ready, ended]);
   const url = /http:\/\/\S+:\d+$/.exec(line)?.[0];
   assert(url, `no ready line but ${line}`);
+  while ((await fetch(`${url}/readyz`)).status !== 200)
+    await new Promise((resolve) => setTimeout(resolve, 10));
   const stop = async () => {
     child.kill('SIGTERM');
     assert.equal(await ended, 0, 'the server ends with exit code 0');
