@@ -136,7 +136,7 @@ static enum MHD_Result get_end(struct request *r)
         rc = download_disposition(&disposition, r->key, r->key_len);
     if (rc == DISKV_EAGAIN)
         return MHD_YES;
-    if (rc == DISKV_ENOTFOUND && index_page_is_folder(r))
+    if (rc == DISKV_ENOTFOUND)
         return index_page_or_404(r);
     v.disposition = disposition.data;
     result = rc != 0 ? request_fail_rc(r, rc) : get_answer(r, g, &v);

@@ -1,5 +1,6 @@
 #include "index_page.h"
 #include "context.h"
+#include "folder.h"
 #include "handlers.h"
 #include "header.h"
 #include "html.h"
@@ -162,8 +163,14 @@ bool index_page_is_accepted(const struct request *r)
     return !query_has(r->query, "format") && header_accepts(r->mhd, "text/html");
 }
 
+enum MHD_Result index_page_404(struct request *r)
+{
+    return fail(r, DISKV_ENOTFOUND);
+}
+
 enum MHD_Result index_page_or_404(struct request *r)
 {
-    return index_page_is_accepted(r) ? request_hand_over(r, &index_page_handler)
-                                     : fail(r, DISKV_ENOTFOUND);
+    if (!query_has(r->query, "html") && !index_page_is_accepted(r))
+        return index_page_404(r);
+    return request_hand_over(r, index_page_is_folder(r) ? &index_page_handler : &folder_handler);
 }

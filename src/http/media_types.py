@@ -13,6 +13,11 @@ ADDED = {
     "yml": "application/yaml",
 }
 
+# What an extension stands for on the web today, where the table has another.
+REPLACED = {
+    "ts": "video/mp2t",
+}
+
 
 def read(path):
     """The type of each extension, in lower case; the first that the file names."""
@@ -24,6 +29,7 @@ def read(path):
                 types.setdefault(extension.lower(), media_type)
     for extension, media_type in ADDED.items():
         types.setdefault(extension, media_type)
+    types |= REPLACED
     assert all(e.count(".") < 2 for e in types), "media_type.c looks up two parts at most"
     return types
 

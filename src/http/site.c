@@ -1,4 +1,5 @@
 #include "context.h"
+#include "folder.h"
 #include "get.h"
 #include "handlers.h"
 #include "header.h"
@@ -195,25 +196,6 @@ static bool choose(struct request *r, struct site *s)
     return s->get.opening.reader != NULL;
 }
 
-/* To the same path with a slash behind it, as seen from there. A segment that could be taken for
- * the beginning of a URL is marked as none (RFC 3986, section 4.2). */
-static enum MHD_Result redirect(struct request *r)
-{
-    const char *segment = (const char *)memrchr(r->path, '/', r->path_len) + 1;
-    int len = (int)(r->path + r->path_len - segment);
-    bool is_odd = strcspn(segment, ":\\") < (size_t)len;
-    struct buf location = {0};
-    struct answer a;
-
-    if (buf_printf(&location, "%s%.*s/%s%s", is_odd ? "./" : "", len, segment,
-                   r->query != NULL ? "?" : "", r->query != NULL ? r->query : "") != 0)
-        return request_fail_rc(r, DISKV_ENOMEM);
-    a = answer_empty();
-    answer_header(&a, MHD_HTTP_HEADER_LOCATION, location.data);
-    buf_free(&location);
-    return answer_send(r, MHD_HTTP_MOVED_PERMANENTLY, &a);
-}
-
 static enum MHD_Result fail(struct request *r, unsigned status, const char *detail,
                             const char *vary)
 {
@@ -247,7 +229,7 @@ static enum MHD_Result site_end(struct request *r)
     if (rc != 0)
         return request_fail_rc(r, rc);
     if (s->target == TARGET_FOLDER)
-        return redirect(r);
+        return folder_redirect(r, NULL);
     if (!s->chosen && !choose(r, s))
         return s->target == TARGET_MISSING ? fail_missing(r) : fail_encoding(r);
     s->chosen = true;

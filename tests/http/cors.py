@@ -108,7 +108,7 @@ def an_origin_that_is_not_listed_reads_nothing():
         for origin in (STRANGER, "http://app.example", "https://app.example:8443", "https://APP.example", "null", "*", ""):
             for answer in (ask(s, "/keys/a", origin), ask(s, "/keys/b", origin), preflight(s, "/keys/a", origin, "PUT")):
                 assert answer.status in (200, 204, 404) and not cors_fields(answer), origin
-                assert answer.headers["vary"] == "Origin", origin
+                assert answer.headers["vary"].endswith("Origin"), origin
 
 
 @test

@@ -39,6 +39,7 @@ static void what_browsers_load_has_the_type_they_expect(void **state)
         {"a.weba", "audio/webm"},       {"a.mp4", "video/mp4"},
         {"a.webm", "video/webm"},       {"a.m3u8", "application/vnd.apple.mpegurl"},
         {"a.vtt", "text/vtt"},          {"a.pdf", "application/pdf"},
+        {"a.ts", "video/mp2t"},
     };
     (void)state;
     check(examples, array_len(examples));
