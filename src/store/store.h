@@ -56,7 +56,7 @@ struct diskv {
     struct scrub *scrub; /* or NULL */
     struct background *background;
 
-    pthread_mutex_t note_lock; /* of changes to the index that go by what a key has */
+    pthread_mutex_t note_lock;      /* of changes to the index that go by what a key has */
     atomic_uint noted[NOTED_SLOTS]; /* the number of the last change */
     atomic_uint note_number;        /* of the last of all */
     struct changes *changes;
