@@ -181,7 +181,7 @@ def the_metadata_of_a_value_are_exposed_by_name():
 
 @test
 def a_connection_that_is_one_too_many_is_refused_readably():
-    with Server("--cors-origin", "*", "--max-connections", "1") as s:
+    with Server("--cors-origin", "*", "--max-connections", "1", ready=False) as s:
         with socket.create_connection(("127.0.0.1", s.port)) as first:
             first.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
             assert first.recv(100).startswith(b"HTTP/1.1 200 ")
