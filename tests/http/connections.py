@@ -31,7 +31,7 @@ def stats(s):
 
 @test
 def one_connection_too_many_is_503_and_the_others_go_on():
-    with Server("--max-connections", 3) as s:
+    with Server("--max-connections", 3, ready=False) as s:
         open_ones = [connect(s) for _ in range(3)]
         for c in open_ones:
             c.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -288,7 +288,7 @@ def http_1_0_is_followed_without_chunks():
 
 @test
 def who_left_makes_room_for_others_at_the_next_heartbeat():
-    with Server(*QUICK, "--max-connections", "3") as s:
+    with Server(*QUICK, "--max-connections", "3", ready=False) as s:
         for follower in [Follower(s) for _ in range(3)]:
             follower.close()
         end = time.monotonic() + FOLLOW_SECONDS
