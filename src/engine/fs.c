@@ -20,6 +20,7 @@ static void fs_free(struct engine *engine)
         close(fs->tmp_fd);
     close(fs->dir_fd);
     pthread_mutex_destroy(&fs->own_lock);
+    free(fs->temp_dir);
     free(fs);
 }
 
@@ -74,7 +75,10 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
     fs->tmp_fd = -1;
     pthread_mutex_init(&fs->own_lock, NULL);
     fs->unsynced = true; /* an earlier process may have left it so */
-    int rc = workers_new(1, &fs->closer);
+    int rc = DISKV_ENOMEM;
+    if (options->temp_dir && !(fs->temp_dir = strdup(options->temp_dir)))
+        goto free_fs;
+    rc = workers_new(1, &fs->closer);
     if (rc)
         goto free_fs;
     rc = workers_new(1, &fs->committer);
@@ -87,9 +91,12 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
         rc = error_from_errno(-fs->dir_fd);
         goto free_committer;
     }
-    rc = fs->detached ? 0 : fs_tmp_open(fs, options->temp_dir);
-    if (rc)
+    int tmp_fd = fs->detached ? -1 : fs_tmp_open(fs);
+    fs->tmp_fd = tmp_fd;
+    if (tmp_fd < 0 && !fs->detached) {
+        rc = error_from_errno(-tmp_fd);
         goto close_dir;
+    }
     *out = &fs->engine;
     return 0;
 
@@ -101,6 +108,7 @@ free_closer:
     workers_free(fs->closer);
 free_fs:
     pthread_mutex_destroy(&fs->own_lock);
+    free(fs->temp_dir);
     free(fs);
     return rc;
 }

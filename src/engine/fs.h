@@ -22,9 +22,10 @@ struct fs {
     const struct layout *layout;
     int dir_fd;
     bool detached;
-    atomic_int tmp_fd; /* DIR/.diskv/tmp, or in a directory of the user's; detached: fs_tmp */
-    char own[24];      /* detached: its name in `.diskv`, "" before it is made */
-    pthread_mutex_t own_lock; /* while it is made */
+    char *temp_dir;           /* the user's for temporary files, or NULL */
+    atomic_int tmp_fd;        /* DIR/.diskv/tmp, or in `temp_dir`; detached: -1 before fs_tmp */
+    char own[24];             /* detached: its name in `.diskv`, "" before it is made */
+    pthread_mutex_t own_lock; /* while tmp is made */
     mode_t file_perm, path_perm;
     bool exact_perm;
     bool unsynced; /* there may be directories that no sync has seen; for the committer thread */
@@ -53,9 +54,9 @@ struct fs {
 /* A name that no other temporary file of this process has. */
 void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME]);
 
-/* Sets `tmp_fd`, to a directory in `temp_dir` where that is not NULL, emptied of what an earlier
- * process left. */
-int fs_tmp_open(struct fs *fs, const char *temp_dir);
+/* Opens the directory for temporary files, made where it is missing, and at the start emptied of
+ * what an earlier process left. A descriptor, or a negative errno with a line in the log. */
+int fs_tmp_open(struct fs *fs);
 
 /* Opens the store's own directory, made where it is missing. A negative errno. */
 int fs_private_open(struct fs *fs);
@@ -65,8 +66,9 @@ int fs_private_open(struct fs *fs);
 /* What the names of such directories begin with. */
 #define FS_OWN_PREFIX "tmp-"
 
-/* The directory for temporary files: `tmp_fd`, which from then on is set. Whoever is first to make
- * anything in it asks here. May wait. A negative errno. */
+/* The directory for temporary files: `tmp_fd`, which from then on is set. Whoever makes anything in
+ * it asks here first: it is made again where another program removed it. May wait. A negative
+ * errno. */
 int fs_tmp(struct fs *fs);
 
 /* Removes the directories of processes that are no more. */

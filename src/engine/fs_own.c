@@ -54,18 +54,44 @@ static int own_open(struct fs *fs)
     return fd;
 }
 
-int fs_tmp(struct fs *fs)
+static bool tmp_usable(int fd)
 {
-    int fd = atomic_load(&fs->tmp_fd);
-    if (fd >= 0)
-        return fd;
-    pthread_mutex_lock(&fs->own_lock);
-    fd = atomic_load(&fs->tmp_fd);
-    for (int tries = 0; fd < 0 && tries < OWN_TRIES; tries++) {
-        fd = own_open(fs);
+    struct stat st;
+    return fd >= 0 && (sys_stat(fd, "", &st) || st.st_nlink);
+}
+
+static int tmp_make(struct fs *fs)
+{
+    int fd = -ENOENT;
+    for (int tries = 0; tries < OWN_TRIES; tries++) {
+        fd = fs->detached ? own_open(fs) : fs_tmp_open(fs);
         if (fd != -ENOENT && fd != -EWOULDBLOCK && fd != -EEXIST)
             break;
     }
+    return fd;
+}
+
+/* Puts the new directory in the place of one that is gone. That keeps its number, which other
+ * threads may be using. */
+static int tmp_replace(int old_fd, int fd)
+{
+    if (fd < 0)
+        return -EIO; /* no fault of the request, whatever the log says */
+    int rc = dup3(fd, old_fd, O_CLOEXEC) < 0 ? -errno : old_fd;
+    close(fd);
+    return rc;
+}
+
+int fs_tmp(struct fs *fs)
+{
+    int old_fd = atomic_load(&fs->tmp_fd);
+    if (tmp_usable(old_fd))
+        return old_fd;
+    pthread_mutex_lock(&fs->own_lock);
+    old_fd = atomic_load(&fs->tmp_fd);
+    int fd = tmp_usable(old_fd) ? old_fd : tmp_make(fs);
+    if (old_fd >= 0 && fd != old_fd)
+        fd = tmp_replace(old_fd, fd);
     if (fd >= 0)
         atomic_store(&fs->tmp_fd, fd);
     pthread_mutex_unlock(&fs->own_lock);

@@ -1,6 +1,5 @@
 #include "fs.h"
 
-#include "error.h"
 #include "log.h"
 #include "sys.h"
 
@@ -92,9 +91,9 @@ int fs_private_open(struct fs *fs)
     return dir_make_open(fs->dir_fd, FS_PRIVATE, 0777);
 }
 
-int fs_tmp_open(struct fs *fs, const char *temp_dir)
+int fs_tmp_open(struct fs *fs)
 {
-    const char *why = NULL;
+    const char *temp_dir = fs->temp_dir, *why = NULL;
     int private_fd = fs_private_open(fs);
     int fd = private_fd;
     if (private_fd >= 0) {
@@ -105,11 +104,10 @@ int fs_tmp_open(struct fs *fs, const char *temp_dir)
     if (fd < 0) {
         log_error("cannot keep temporary files in %s: %s", temp_dir ? temp_dir : FS_PRIVATE "/tmp",
                   why ? why : strerror(-fd));
-        return error_from_errno(-fd);
+        return fd;
     }
-    fs->tmp_fd = fd;
-    int rc = fs_empty(fs, fd);
+    int rc = fs->tmp_fd < 0 ? fs_empty(fs, fd) : 0;
     if (rc)
         log_warning("cannot remove all old temporary files: %s", strerror(-rc));
-    return 0;
+    return fd;
 }
