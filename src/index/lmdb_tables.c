@@ -27,6 +27,8 @@ int lmdb_error(int rc)
         return DISKV_ENOSPACE;
     case MDB_TXN_FULL:
         return DISKV_ENOMEM;
+    case EINVAL: /* a page that is none */
+        return DISKV_ECORRUPT;
     case MDB_READERS_FULL:
         return DISKV_EUNAVAILABLE;
     default:
