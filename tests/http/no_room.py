@@ -7,32 +7,15 @@ import tarfile
 import tempfile
 from contextlib import contextmanager
 
+from disktest import mounted
 from diskvtest import DISKV, Server, curl, main, skip, test
 from rawhttp import Connection, request
 
-
-@contextmanager
-def small_disk(kind):
-    """A mounted file system, of 24 MiB where it has a size."""
-    with tempfile.TemporaryDirectory() as work:
-        disk = f"{work}/disk"
-        os.mkdir(disk)
-        command = ["mount", "-t", kind, "-o", "size=24m", kind, disk]
-        if kind == "ext4":
-            with open(f"{work}/image", "wb") as image:
-                image.truncate(24 << 20)
-            subprocess.run(["mkfs.ext4", "-q", "-m", "0", f"{work}/image"], check=True)
-            command = ["mount", "-o", "loop", f"{work}/image", disk]
-        if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
-            skip(f"cannot mount {kind} here")
-        try:
-            yield disk
-        finally:
-            subprocess.run(["umount", disk], check=True)
+DISK_MIB = 24
 
 
 def check_full_disk(kind):
-    with small_disk(kind) as disk, Server(dir=f"{disk}/data") as s:
+    with mounted(kind, DISK_MIB) as disk, Server(dir=f"{disk}/data") as s:
         old = os.urandom(1 << 20)
         assert curl("-T", "-", f"{s.url}/keys/dir/k", input=old).status == 201
         big = os.urandom(40 << 20)
@@ -65,7 +48,7 @@ def a_full_ext4_is_507_and_the_old_value_stands():
 
 @test
 def a_tar_that_fills_the_disk_is_507_and_what_it_stored_before_stays():
-    with small_disk("tmpfs") as disk, Server(dir=f"{disk}/data") as s:
+    with mounted("tmpfs", DISK_MIB) as disk, Server(dir=f"{disk}/data") as s:
         out, value = io.BytesIO(), os.urandom(4 << 20)
         with tarfile.open(fileobj=out, mode="w") as tar:
             for i in range(10):
@@ -84,7 +67,7 @@ def a_tar_that_fills_the_disk_is_507_and_what_it_stored_before_stays():
 
 @test
 def without_extended_attributes_only_an_upload_with_a_type_is_refused():
-    with small_disk("ramfs") as disk, Server(dir=f"{disk}/data") as s:
+    with mounted("ramfs", DISK_MIB) as disk, Server(dir=f"{disk}/data") as s:
         answer = curl("-T", "-", "-H", "Content-Type: text/plain", f"{s.url}/keys/k", input=b"x")
         assert answer.status == 501 and answer.headers["content-type"] == "application/problem+json"
         assert curl(f"{s.url}/keys/k").status == 404
@@ -139,10 +122,10 @@ def asked(s, key, size):
 
 @test
 def what_will_find_no_room_is_507_before_its_body_is_asked_for():
-    with small_disk("tmpfs") as disk, Server(dir=f"{disk}/data") as s:
+    with mounted("tmpfs", DISK_MIB) as disk, Server(dir=f"{disk}/data") as s:
         assert asked(s, "k", 40 << 20) == 507
         assert asked(s, "k", 1 << 20) == 100
-    with small_disk("tmpfs") as disk, Server("--compress", "gzip", dir=f"{disk}/data") as s:
+    with mounted("tmpfs", DISK_MIB) as disk, Server("--compress", "gzip", dir=f"{disk}/data") as s:
         assert asked(s, "k", 40 << 20) == 100  # it may shrink
     with Server() as s:
         assert asked(s, "k", 1 << 60) == 507

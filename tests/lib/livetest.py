@@ -1,6 +1,7 @@
 """What the tests of listings that follow the files share."""
 import json
 import os
+import socket
 import subprocess
 import time
 
@@ -62,6 +63,80 @@ def follows(s):
         assert took < FOLLOW_SECONDS, dict(list(wrong.items())[:10])
         time.sleep(0.02)
     return time.monotonic() - began
+
+
+class Follower:
+    """A client of /events, which reads no more than it is asked to."""
+
+    def __init__(self, s, query="", last_id=None, receive_bytes=None):
+        self.socket = socket.socket()
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(FOLLOW_SECONDS)
+        self.socket.connect(("127.0.0.1", s.port))
+        field = f"Last-Event-ID: {last_id}\r\n" if last_id is not None else ""
+        self.socket.sendall(f"GET /events{query} HTTP/1.1\r\nHost: x\r\n{field}\r\n".encode())
+        self._raw = b""  # received, not yet taken out of its chunks
+        self._text = b""
+        self.ended = False  # as it should
+        self.last_id = None
+        while b"\r\n\r\n" not in self._raw:
+            self._receive()
+        self.head, _, self._raw = self._raw.partition(b"\r\n\r\n")
+        if last_id is None:
+            self.block()  # it follows from here on
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def _receive(self):
+        piece = self.socket.recv(65536)
+        if not piece:
+            raise ConnectionError("the server closed")
+        self._raw += piece
+
+    def _unchunk(self):
+        while not self.ended:
+            size, end, rest = self._raw.partition(b"\r\n")
+            if not end or len(rest) < int(size, 16) + 2:
+                return
+            self._text += rest[:int(size, 16)]
+            self._raw = rest[int(size, 16) + 2:]
+            self.ended = int(size, 16) == 0
+
+    def block(self):
+        """The lines up to the next empty one, as a dictionary; None at the end."""
+        self._unchunk()
+        while b"\n\n" not in self._text:
+            if self.ended:
+                return None
+            self._receive()
+            self._unchunk()
+        block, _, self._text = self._text.partition(b"\n\n")
+        fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if line != ":")
+        self.last_id = fields["id"]
+        return fields
+
+    def event(self):
+        """The next event: its name and its data; None at the end."""
+        while (fields := self.block()) is not None:
+            if "event" in fields:
+                return fields["event"], json.loads(fields["data"])
+        return None
+
+    def until(self, name, key):
+        """The events up to one of this name and key, as pairs."""
+        found = []
+        while not found or found[-1] != (name, key):
+            event, data = self.event()
+            found.append((event, data.get("key")))
+        return found
 
 
 def sh(s, script):
