@@ -81,15 +81,14 @@ static const struct maker foreign_maker = {.make = make, .free = foreign_free};
 
 static void foreign_begin(struct request *r)
 {
-    struct stream **stream = r->state;
     struct foreign *f = calloc(1, sizeof(*f));
 
-    if (f == NULL || stream_new(r, &foreign_maker, f, stream) != 0) {
-        free(f);
+    if (f == NULL) {
         request_refuse_rc(r, DISKV_ENOMEM);
         return;
     }
     f->store = r->server->store;
+    stream_begin(r, &foreign_maker, f);
 }
 
 static enum MHD_Result foreign_end(struct request *r)
@@ -103,20 +102,12 @@ static enum MHD_Result foreign_end(struct request *r)
     if (rc != 0)
         return request_fail_rc(r, rc);
     a = stream_answer(stream, "application/json");
-    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return answer_send(r, MHD_HTTP_OK, &a);
-}
-
-static void foreign_close(struct request *r)
-{
-    struct stream **stream = r->state;
-
-    stream_free(*stream);
 }
 
 const struct handler foreign_handler = {
     .state_size = sizeof(struct stream *),
     .begin = foreign_begin,
     .end = foreign_end,
-    .close = foreign_close,
+    .close = stream_close,
 };

@@ -100,17 +100,14 @@ static bool read_request(struct request *r, struct index_page *p)
 
 static void index_page_begin(struct request *r)
 {
-    struct stream **stream = r->state;
     struct index_page *p = calloc(1, sizeof(*p));
 
     if (p == NULL)
         request_refuse_rc(r, DISKV_ENOMEM);
     else if (!read_request(r, p))
         free(p);
-    else if (stream_new(r, &index_maker, p, stream) != 0) {
-        free(p);
-        request_refuse_rc(r, DISKV_ENOMEM);
-    }
+    else
+        stream_begin(r, &index_maker, p);
 }
 
 static enum MHD_Result fail(struct request *r, int rc)
@@ -133,24 +130,16 @@ static enum MHD_Result index_page_end(struct request *r)
     if (rc != 0)
         return fail(r, rc);
     a = stream_answer(stream, "text/html; charset=utf-8");
-    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
     answer_header(&a, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
     return answer_send(r, MHD_HTTP_OK, &a);
-}
-
-static void index_page_close(struct request *r)
-{
-    struct stream **stream = r->state;
-
-    stream_free(*stream);
 }
 
 const struct handler index_page_handler = {
     .state_size = sizeof(struct stream *),
     .begin = index_page_begin,
     .end = index_page_end,
-    .close = index_page_close,
+    .close = stream_close,
 };
 
 bool index_page_is_folder(const struct request *r)

@@ -41,7 +41,6 @@ static const struct maker lines_maker = {.make = make, .free = free};
 
 static void ndjson_begin(struct request *r)
 {
-    struct stream **stream = r->state;
     struct lines *lines = calloc(1, sizeof(*lines));
 
     if (lines == NULL) {
@@ -51,10 +50,8 @@ static void ndjson_begin(struct request *r)
     lines->store = r->server->store;
     if (!listing_begin(r, &lines->listing, SIZE_MAX, SIZE_MAX))
         free(lines);
-    else if (stream_new(r, &lines_maker, lines, stream) != 0) {
-        free(lines);
-        request_refuse_rc(r, DISKV_ENOMEM);
-    }
+    else
+        stream_begin(r, &lines_maker, lines);
 }
 
 static enum MHD_Result ndjson_end(struct request *r)
@@ -68,21 +65,13 @@ static enum MHD_Result ndjson_end(struct request *r)
     if (rc != 0)
         return listing_fail(r, rc);
     a = stream_answer(stream, "application/x-ndjson");
-    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, MHD_HTTP_HEADER_VARY, FORMAT_VARY);
     return answer_send(r, MHD_HTTP_OK, &a);
-}
-
-static void ndjson_close(struct request *r)
-{
-    struct stream **stream = r->state;
-
-    stream_free(*stream);
 }
 
 const struct handler ndjson_handler = {
     .state_size = sizeof(struct stream *),
     .begin = ndjson_begin,
     .end = ndjson_end,
-    .close = ndjson_close,
+    .close = stream_close,
 };

@@ -109,5 +109,21 @@ struct answer stream_answer(struct stream **s, const char *type)
     if (is_head)
         MHD_set_response_options(a.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return a;
+}
+
+void stream_begin(struct request *r, const struct maker *maker, void *ctx)
+{
+    if (stream_new(r, maker, ctx, r->state) == 0)
+        return;
+    maker->free(ctx);
+    request_refuse_rc(r, DISKV_ENOMEM);
+}
+
+void stream_close(struct request *r)
+{
+    struct stream **stream = r->state;
+
+    stream_free(*stream);
 }

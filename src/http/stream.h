@@ -27,10 +27,16 @@ int stream_new(struct request *r, const struct maker *maker, void *ctx, struct s
  * else 0, or why there is none. */
 int stream_go_on(struct stream *s);
 
-/* The answer, which takes over the stream and sets `*s` to NULL; for HEAD one without a body. */
+/* The answer, which takes over the stream and sets `*s` to NULL; for HEAD one without a body. What
+ * it says is true only now: it is to be kept by no cache. */
 struct answer stream_answer(struct stream **s, const char *type);
 
 /* Nothing may be under way. NULL is fine. */
 void stream_free(struct stream *s);
+
+/* For handlers whose state is a `struct stream *` and nothing else: makes it, or refuses the request
+ * and frees `ctx`; and the handler's `close`. */
+void stream_begin(struct request *r, const struct maker *maker, void *ctx);
+void stream_close(struct request *r);
 
 #endif

@@ -292,7 +292,6 @@ static enum MHD_Result tar_get_end(struct request *r)
         return listing_fail(r, rc);
     a = stream_answer(&t->stream, "application/x-tar");
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_DISPOSITION, t->disposition.data);
-    answer_header(&a, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     answer_header(&a, MHD_HTTP_HEADER_VARY, FORMAT_VARY);
     return answer_send(r, MHD_HTTP_OK, &a);
 }
