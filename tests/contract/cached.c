@@ -1,13 +1,10 @@
 /* The cache: what is read often comes from memory, and is never other than what lies on the disk.
  */
+#include "cached_helpers.h"
 #include "random.h"
-#include "store_helpers.h"
 #include "tempdir.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #define KIB         ((size_t)1024)
 #define CACHE_BYTES (1024 * KIB)
@@ -76,14 +73,6 @@ static bool is_hit(const struct fixture *f, const char *key, const char *expecte
     return hits(f) > before;
 }
 
-/* Waits until what was written is cached when it is read: not while the file system's clock may
- * hide another change behind it. */
-static void rest(void)
-{
-    const struct timespec pause = {.tv_nsec = 200000000};
-    nanosleep(&pause, NULL);
-}
-
 /* Puts a value and has it cached. */
 static void put_cached(const struct fixture *f, const char *key, const char *value)
 {
@@ -134,15 +123,6 @@ static void edit(const struct fixture *f, const char *name, const char *text)
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
     close(fd);
-}
-
-static void replace(const struct fixture *f, const char *name, const char *text)
-{
-    char path[STORE_PATH_SIZE], fresh[STORE_PATH_SIZE];
-    path_in(path, f, name);
-    path_in(fresh, f, "fresh");
-    file_write(fresh, text);
-    assert_int_equal(rename(fresh, path), 0);
 }
 
 /* --- Hits and misses --- */
@@ -316,7 +296,7 @@ static void a_file_that_was_replaced_is_read_anew(void **state)
     for (int i = 0; i < 200; i++) {
         char text[16];
         snprintf(text, sizeof text, "%05d", i);
-        replace(f, "k", text);
+        replace(f->dir, "k", text);
         assert_value(f->store, "k", text);
         assert_value(f->store, "k", text);
     }
@@ -515,75 +495,6 @@ static void a_compressed_value_is_cached_as_it_is_read(void **state)
     diskv_reader_close(reader);
 }
 
-/* --- Many at once --- */
-
-#define READERS  3
-#define VERSIONS 1000
-
-struct race {
-    const struct fixture *f;
-    void (*write)(const struct fixture *f, const char *text);
-    atomic_uint version; /* that was written whole */
-    atomic_bool ended;
-    atomic_uint wrong;
-};
-
-static void write_through_the_store(const struct fixture *f, const char *text)
-{
-    assert_int_equal(store_put(f->store, "k", text), 0);
-}
-
-static void write_by_rename(const struct fixture *f, const char *text)
-{
-    replace(f, "k", text);
-}
-
-/* What is read is never older than what was there before the read began. */
-static void *race_read(void *arg)
-{
-    struct race *race = arg;
-    while (!atomic_load(&race->ended)) {
-        unsigned least = atomic_load(&race->version);
-        void *data;
-        size_t size;
-        int rc = diskv_get(race->f->store, "k", 1, &data, &size);
-        bool right = !rc && size == 8 && strtoul(data, NULL, 10) >= least;
-        if (!rc)
-            free(data);
-        if (!right)
-            atomic_fetch_add(&race->wrong, 1);
-    }
-    return NULL;
-}
-
-static void race_run(const struct fixture *f, void (*write)(const struct fixture *, const char *))
-{
-    struct race race = {.f = f, .write = write};
-    pthread_t threads[READERS];
-    write(f, "00000000");
-    for (size_t i = 0; i < READERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race_read, &race), 0);
-    for (unsigned version = 1; version <= VERSIONS; version++) {
-        char text[16];
-        snprintf(text, sizeof text, "%08u", version);
-        write(f, text);
-        atomic_store(&race.version, version);
-        if (version % (VERSIONS / 4) == 0)
-            rest();
-    }
-    atomic_store(&race.ended, true);
-    for (size_t i = 0; i < READERS; i++)
-        pthread_join(threads[i], NULL);
-    assert_int_equal(atomic_load(&race.wrong), 0);
-}
-
-static void no_reader_meets_an_older_value_than_was_there_when_it_began(void **state)
-{
-    race_run(*state, write_through_the_store);
-    race_run(*state, write_by_rename);
-    assert_true(hits(*state) > 0);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define CASE_GZIP(name)                                  \
     {                                                    \
@@ -617,8 +528,6 @@ int main(void)
         CASE(the_cache_stays_within_its_bytes_whatever_is_read),
         CASE(what_is_read_often_stays_when_much_is_read_once),
         CASE_GZIP(a_compressed_value_is_cached_as_it_is_read),
-        CASE(no_reader_meets_an_older_value_than_was_there_when_it_began),
-        CASE_GZIP(no_reader_meets_an_older_value_than_was_there_when_it_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

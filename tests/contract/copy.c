@@ -1,6 +1,5 @@
 /* Values that are made of others: the same cases over each kind of store. */
-#include "store_helpers.h"
-#include "tempdir.h"
+#include "store_kinds.h"
 
 #include <sys/xattr.h>
 #include <time.h>
@@ -12,43 +11,12 @@ static const unsigned char gzipped[] = {0x1f, 0x8b, 8,    0,    0,    0,    0,  
                                         0x4b, 0xaa, 0x54, 0xc8, 0x48, 0xcc, 0x4b, 0xe1, 2, 0,
                                         0x1c, 0xe5, 0x65, 0,    8,    0,    0,    0};
 
-struct fixture {
-    diskv *store;
-    struct diskv_options options;
-    char dir[TEMPDIR_SIZE];
-};
-
-static int setup(void **state, const struct diskv_options *options)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    f->options = *options;
-    return diskv_open(f->dir, options, &f->store);
-}
-
-#define KIND(name, ...)                                                              \
-    static int name(void **state)                                                    \
-    {                                                                                \
-        const struct diskv_options options = {.sync = DISKV_SYNC_NONE, __VA_ARGS__}; \
-        return setup(state, &options);                                               \
-    }
-
-KIND(fs, .engine = "fs")
-KIND(fs_with_cache, .cache_bytes = 64 << 20)
-KIND(fs_with_gzip_and_cache, .compress = "gzip", .cache_bytes = 64 << 20)
-KIND(fs_split, .layout = "split:2")
+KIND(fs, .engine = "fs", .sync = DISKV_SYNC_NONE)
+KIND(fs_with_cache, .cache_bytes = 64 << 20, .sync = DISKV_SYNC_NONE)
+KIND(fs_with_gzip_and_cache, .compress = "gzip", .cache_bytes = 64 << 20, .sync = DISKV_SYNC_NONE)
+KIND(fs_split, .layout = "split:2", .sync = DISKV_SYNC_NONE)
 KIND(memory, .engine = "memory")
 KIND(memory_with_zlib_and_cache, .engine = "memory", .compress = "zlib", .cache_bytes = 64 << 20)
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    diskv_close(f->store);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
 
 static void reopen(struct fixture *f, const char *compress, uint64_t max_value_bytes)
 {
@@ -267,17 +235,12 @@ static void a_copy_of_what_is_annotated_meanwhile_is_made(void **state)
     }
 }
 
-static int refuse(void *ctx, const struct diskv_info *current)
-{
-    *(bool *)ctx = current != NULL;
-    return DISKV_EPRECONDITION;
-}
-
 static void a_guard_that_refuses_leaves_everything_as_it_was(void **state)
 {
     struct fixture *f = *state;
     bool exists;
-    const struct diskv_write_options options = {.guard = refuse, .guard_ctx = &exists};
+    const struct diskv_write_options options = {.guard = refuse_saying_exists,
+                                                .guard_ctx = &exists};
     assert_int_equal(store_put(f->store, "a", "value"), 0);
     assert_int_equal(store_put(f->store, "b", "old"), 0);
     assert_int_equal(copy(f, "a", "b", &options), DISKV_EPRECONDITION);
@@ -488,30 +451,26 @@ static void a_value_that_is_edited_after_it_is_opened_is_estale(void **state)
     assert_value(f->store, "b", "old");
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                                        \
-    CASE(setup, a_copy_has_the_value_and_the_tag_of_its_source_which_stays),                \
-        CASE(setup, a_copy_keeps_what_its_writer_says_and_nothing_of_its_source),           \
-        CASE(setup, a_copy_replaces_a_value_and_its_open_reader_keeps_the_old_one),         \
-        CASE(setup, a_value_is_copied_onto_itself_and_into_its_own_directory),              \
-        CASE(setup, an_empty_value_is_copied),                                              \
-        CASE(setup, a_value_of_many_pieces_is_copied_whole),                                \
-        CASE(setup, a_value_that_was_replaced_or_erased_is_copied_as_its_reader_opened_it), \
-        CASE(setup, a_copy_of_what_is_annotated_meanwhile_is_made),                         \
-        CASE(setup, a_guard_that_refuses_leaves_everything_as_it_was),                      \
-        CASE(setup, a_writer_that_copies_takes_nothing_else),                               \
-        CASE(setup, a_reader_of_another_store_is_einval)
-#define FILE_CASES(setup)                                                                     \
-    CASE(setup, a_compressed_value_stays_as_it_is_whatever_the_store_compresses_with_now),    \
-        CASE(setup, a_value_that_is_larger_than_the_store_takes_is_etoolarge),                \
-        CASE(setup, what_a_stored_reader_reads_is_copied_as_the_value),                       \
-        CASE(setup, a_cached_stored_reader_of_what_is_gone_is_estale_where_it_is_compressed), \
-        CASE(setup, a_file_of_another_program_is_copied_as_it_is_and_reads_as_its_source),    \
-        CASE(setup, a_value_that_was_edited_before_it_is_opened_is_copied_as_edited),         \
-        CASE(setup, a_value_that_is_edited_after_it_is_opened_is_estale)
+#define CASES(setup)                                                                           \
+    CASE_OF(setup, a_copy_has_the_value_and_the_tag_of_its_source_which_stays),                \
+        CASE_OF(setup, a_copy_keeps_what_its_writer_says_and_nothing_of_its_source),           \
+        CASE_OF(setup, a_copy_replaces_a_value_and_its_open_reader_keeps_the_old_one),         \
+        CASE_OF(setup, a_value_is_copied_onto_itself_and_into_its_own_directory),              \
+        CASE_OF(setup, an_empty_value_is_copied),                                              \
+        CASE_OF(setup, a_value_of_many_pieces_is_copied_whole),                                \
+        CASE_OF(setup, a_value_that_was_replaced_or_erased_is_copied_as_its_reader_opened_it), \
+        CASE_OF(setup, a_copy_of_what_is_annotated_meanwhile_is_made),                         \
+        CASE_OF(setup, a_guard_that_refuses_leaves_everything_as_it_was),                      \
+        CASE_OF(setup, a_writer_that_copies_takes_nothing_else),                               \
+        CASE_OF(setup, a_reader_of_another_store_is_einval)
+#define FILE_CASES(setup)                                                                        \
+    CASE_OF(setup, a_compressed_value_stays_as_it_is_whatever_the_store_compresses_with_now),    \
+        CASE_OF(setup, a_value_that_is_larger_than_the_store_takes_is_etoolarge),                \
+        CASE_OF(setup, what_a_stored_reader_reads_is_copied_as_the_value),                       \
+        CASE_OF(setup, a_cached_stored_reader_of_what_is_gone_is_estale_where_it_is_compressed), \
+        CASE_OF(setup, a_file_of_another_program_is_copied_as_it_is_and_reads_as_its_source),    \
+        CASE_OF(setup, a_value_that_was_edited_before_it_is_opened_is_copied_as_edited),         \
+        CASE_OF(setup, a_value_that_is_edited_after_it_is_opened_is_estale)
 
 int main(void)
 {

@@ -314,20 +314,16 @@ static void a_symlink_goes_and_what_it_leads_to_stays(void **state)
     assert_file(file, "mine");
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                                    \
-    CASE(setup, everything_is_gone_at_once),                                            \
-        CASE(setup, a_store_is_used_on_after_everything_went),                          \
-        CASE(setup, an_empty_store_stays_empty), CASE(setup, a_reader_keeps_its_bytes), \
-        CASE(setup, a_writer_that_is_open_commits_afterwards),                          \
-        CASE(setup, what_is_written_meanwhile_is_erased_or_stays_whole)
-#define FILE_CASES(setup)                                                                       \
-    CASES(setup), CASE(setup, only_the_stores_own_directory_is_left),                           \
-        CASE(setup, a_later_start_finds_nothing), CASE(setup, a_symlink_at_the_top_is_foreign), \
-        CASE(setup, a_fifo_is_foreign)
+#define CASES(setup)                                                                          \
+    CASE_OF(setup, everything_is_gone_at_once),                                               \
+        CASE_OF(setup, a_store_is_used_on_after_everything_went),                             \
+        CASE_OF(setup, an_empty_store_stays_empty), CASE_OF(setup, a_reader_keeps_its_bytes), \
+        CASE_OF(setup, a_writer_that_is_open_commits_afterwards),                             \
+        CASE_OF(setup, what_is_written_meanwhile_is_erased_or_stays_whole)
+#define FILE_CASES(setup)                                                \
+    CASES(setup), CASE_OF(setup, only_the_stores_own_directory_is_left), \
+        CASE_OF(setup, a_later_start_finds_nothing),                     \
+        CASE_OF(setup, a_symlink_at_the_top_is_foreign), CASE_OF(setup, a_fifo_is_foreign)
 
 int main(void)
 {
@@ -338,11 +334,11 @@ int main(void)
         FILE_CASES(fs_flat),
         CASES(memory),
         CASES(memory_with_cache),
-        CASE(fs, a_symlink_deep_below_is_foreign),
-        CASE(fs, a_symlink_goes_and_what_it_leads_to_stays),
-        CASE(fs_split, a_file_whose_name_is_no_keys_is_foreign),
-        CASE(fs_split, a_file_in_a_directory_that_can_hold_no_key_is_foreign),
-        CASE(fs_flat, a_file_in_a_directory_that_can_hold_no_key_is_foreign),
+        CASE_OF(fs, a_symlink_deep_below_is_foreign),
+        CASE_OF(fs, a_symlink_goes_and_what_it_leads_to_stays),
+        CASE_OF(fs_split, a_file_whose_name_is_no_keys_is_foreign),
+        CASE_OF(fs_split, a_file_in_a_directory_that_can_hold_no_key_is_foreign),
+        CASE_OF(fs_flat, a_file_in_a_directory_that_can_hold_no_key_is_foreign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

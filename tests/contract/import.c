@@ -173,17 +173,12 @@ static void an_import_replaces_the_value_and_an_open_reader_keeps_the_old_one(vo
     assert_walk(f->store, "", "k");
 }
 
-static int refuse(void *ctx, const struct diskv_info *current)
-{
-    *(bool *)ctx = current != NULL;
-    return DISKV_EPRECONDITION;
-}
-
 static void a_guard_that_refuses_leaves_the_file_and_the_value(void **state)
 {
     struct fixture *f = *state;
     bool exists;
-    const struct diskv_write_options options = {.guard = refuse, .guard_ctx = &exists};
+    const struct diskv_write_options options = {.guard = refuse_saying_exists,
+                                                .guard_ctx = &exists};
     assert_int_equal(store_put(f->store, "old", "old"), 0);
     file_write(f->source, "imported");
     for (int move = 0; move <= 1; move++) {
@@ -477,27 +472,23 @@ static void a_store_that_compresses_compresses_an_imported_file(void **state)
     }
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                                    \
-    CASE(setup, a_copied_file_is_the_value_and_stays),                                  \
-        CASE(setup, a_moved_file_is_the_value_and_is_gone_from_where_it_was),           \
-        CASE(setup, what_is_done_to_a_copied_file_later_does_not_change_the_value),     \
-        CASE(setup, an_imported_value_is_written_over_and_erased_as_any_other),         \
-        CASE(setup, an_empty_file_is_an_empty_value),                                   \
-        CASE(setup, a_file_of_many_pieces_is_imported_whole),                           \
-        CASE(setup, a_file_over_the_limit_is_refused_and_stays),                        \
-        CASE(setup, an_import_replaces_the_value_and_an_open_reader_keeps_the_old_one), \
-        CASE(setup, a_guard_that_refuses_leaves_the_file_and_the_value),                \
-        CASE(setup, a_type_is_kept_with_an_imported_value),                             \
-        CASE(setup, an_imported_value_has_a_tag_that_changes_with_it),                  \
-        CASE(setup, a_missing_file_is_not_found_and_changes_nothing),                   \
-        CASE(setup, what_is_no_regular_file_is_refused_without_waiting),                \
-        CASE(setup, what_is_no_key_is_refused_and_the_file_stays),                      \
-        CASE(setup, a_file_that_cannot_be_written_is_imported),                         \
-        CASE(setup, a_file_of_another_file_system_is_imported)
+#define CASES(setup)                                                                       \
+    CASE_OF(setup, a_copied_file_is_the_value_and_stays),                                  \
+        CASE_OF(setup, a_moved_file_is_the_value_and_is_gone_from_where_it_was),           \
+        CASE_OF(setup, what_is_done_to_a_copied_file_later_does_not_change_the_value),     \
+        CASE_OF(setup, an_imported_value_is_written_over_and_erased_as_any_other),         \
+        CASE_OF(setup, an_empty_file_is_an_empty_value),                                   \
+        CASE_OF(setup, a_file_of_many_pieces_is_imported_whole),                           \
+        CASE_OF(setup, a_file_over_the_limit_is_refused_and_stays),                        \
+        CASE_OF(setup, an_import_replaces_the_value_and_an_open_reader_keeps_the_old_one), \
+        CASE_OF(setup, a_guard_that_refuses_leaves_the_file_and_the_value),                \
+        CASE_OF(setup, a_type_is_kept_with_an_imported_value),                             \
+        CASE_OF(setup, an_imported_value_has_a_tag_that_changes_with_it),                  \
+        CASE_OF(setup, a_missing_file_is_not_found_and_changes_nothing),                   \
+        CASE_OF(setup, what_is_no_regular_file_is_refused_without_waiting),                \
+        CASE_OF(setup, what_is_no_key_is_refused_and_the_file_stays),                      \
+        CASE_OF(setup, a_file_that_cannot_be_written_is_imported),                         \
+        CASE_OF(setup, a_file_of_another_file_system_is_imported)
 
 int main(void)
 {
@@ -508,18 +499,18 @@ int main(void)
         CASES(fs_split),
         CASES(memory),
         CASES(memory_with_zlib),
-        CASE(fs, a_moved_file_is_the_same_file_with_its_time),
-        CASE(fs, a_moved_file_keeps_what_rides_on_it),
-        CASE(fs, a_copied_file_is_another_file_with_a_time_of_its_own),
-        CASE(fs, a_value_that_becomes_a_directory_makes_room_for_an_import),
-        CASE(fs, a_value_moved_onto_itself_stays),
-        CASE(fs_with_cache, a_value_moved_onto_itself_stays),
-        CASE(fs, a_value_moved_onto_itself_by_another_name_stays),
-        CASE(fs, the_file_of_another_key_is_moved_and_that_key_is_gone),
-        CASE(fs_with_cache, the_file_of_another_key_is_moved_and_that_key_is_gone),
-        CASE(fs, the_file_of_another_key_is_copied_and_that_key_stays),
-        CASE(fs, what_was_imported_is_there_after_a_new_start),
-        CASE(fs_with_gzip_and_cache, a_store_that_compresses_compresses_an_imported_file),
+        CASE_OF(fs, a_moved_file_is_the_same_file_with_its_time),
+        CASE_OF(fs, a_moved_file_keeps_what_rides_on_it),
+        CASE_OF(fs, a_copied_file_is_another_file_with_a_time_of_its_own),
+        CASE_OF(fs, a_value_that_becomes_a_directory_makes_room_for_an_import),
+        CASE_OF(fs, a_value_moved_onto_itself_stays),
+        CASE_OF(fs_with_cache, a_value_moved_onto_itself_stays),
+        CASE_OF(fs, a_value_moved_onto_itself_by_another_name_stays),
+        CASE_OF(fs, the_file_of_another_key_is_moved_and_that_key_is_gone),
+        CASE_OF(fs_with_cache, the_file_of_another_key_is_moved_and_that_key_is_gone),
+        CASE_OF(fs, the_file_of_another_key_is_copied_and_that_key_stays),
+        CASE_OF(fs, what_was_imported_is_there_after_a_new_start),
+        CASE_OF(fs_with_gzip_and_cache, a_store_that_compresses_compresses_an_imported_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,41 +1,11 @@
 /* Values whose keys are not known before they were written, over each kind of store. */
-#include "store_helpers.h"
-#include "tempdir.h"
+#include "store_kinds.h"
 
 #define LARGE (700 * 1024) /* more than a writer's buffer */
 
-struct fixture {
-    diskv *store;
-    char dir[TEMPDIR_SIZE];
-};
-
-static int setup(void **state, const struct diskv_options *options)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    return diskv_open(f->dir, options, &f->store);
-}
-
-#define KIND(name, ...)                                                              \
-    static int name(void **state)                                                    \
-    {                                                                                \
-        const struct diskv_options options = {.sync = DISKV_SYNC_NONE, __VA_ARGS__}; \
-        return setup(state, &options);                                               \
-    }
-
-KIND(fs, .engine = "fs")
-KIND(fs_split_with_gzip, .layout = "split:2", .compress = "gzip")
+KIND(fs, .engine = "fs", .sync = DISKV_SYNC_NONE)
+KIND(fs_split_with_gzip, .layout = "split:2", .compress = "gzip", .sync = DISKV_SYNC_NONE)
 KIND(memory, .engine = "memory")
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    diskv_close(f->store);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
 
 static diskv_writer *writer_with(struct fixture *f, const char *value,
                                  const struct diskv_write_options *options)
@@ -140,17 +110,13 @@ static void the_guard_is_asked_about_the_name(void **state)
     assert_value(f->store, "not-there", "new");
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                          \
-    CASE(setup, a_value_is_stored_under_the_name_that_it_got_last),           \
-        CASE(setup, a_name_replaces_the_key_that_the_writer_was_opened_with), \
-        CASE(setup, what_was_flushed_before_the_name_is_in_the_value),        \
-        CASE(setup, a_commit_without_a_name_is_ekey),                         \
-        CASE(setup, what_is_no_key_is_refused_and_the_name_before_it_stays),  \
-        CASE(setup, the_guard_is_asked_about_the_name)
+#define CASES(setup)                                                             \
+    CASE_OF(setup, a_value_is_stored_under_the_name_that_it_got_last),           \
+        CASE_OF(setup, a_name_replaces_the_key_that_the_writer_was_opened_with), \
+        CASE_OF(setup, what_was_flushed_before_the_name_is_in_the_value),        \
+        CASE_OF(setup, a_commit_without_a_name_is_ekey),                         \
+        CASE_OF(setup, what_is_no_key_is_refused_and_the_name_before_it_stays),  \
+        CASE_OF(setup, the_guard_is_asked_about_the_name)
 
 int main(void)
 {

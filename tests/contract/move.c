@@ -1,31 +1,10 @@
 /* Values that get other keys: the same cases over each kind of store. */
-#include "store_helpers.h"
-#include "tempdir.h"
+#include "store_kinds.h"
 
 #include <pthread.h>
 #include <time.h>
 
 #define LARGE (2 * 1024 * 1024)
-
-struct fixture {
-    diskv *store;
-    char dir[TEMPDIR_SIZE];
-};
-
-static int setup(void **state, const struct diskv_options *options)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    return diskv_open(f->dir, options, &f->store);
-}
-
-#define KIND(name, ...)                                     \
-    static int name(void **state)                           \
-    {                                                       \
-        const struct diskv_options options = {__VA_ARGS__}; \
-        return setup(state, &options);                      \
-    }
 
 KIND(fs, .sync = DISKV_SYNC_NONE)
 KIND(fs_durable, .sync = DISKV_SYNC_ALWAYS)
@@ -33,15 +12,6 @@ KIND(fs_with_gzip_and_cache, .compress = "gzip", .cache_bytes = 16 << 20, .sync 
 KIND(fs_split, .layout = "split:2", .sync = DISKV_SYNC_NONE)
 KIND(memory, .engine = "memory")
 KIND(memory_with_zlib_and_cache, .engine = "memory", .compress = "zlib", .cache_bytes = 16 << 20)
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    diskv_close(f->store);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
 
 /* --- What the cases share --- */
 
@@ -520,24 +490,20 @@ static void one_of_two_names_of_a_file_that_moves_to_the_other_is_gone(void **st
     assert_int_equal(store_has(f->store, "a"), 0);
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                                  \
-    CASE(setup, a_moved_value_has_the_other_key_alone_and_is_what_it_was),            \
-        CASE(setup, a_move_replaces_a_value_and_open_readers_keep_theirs),            \
-        CASE(setup, a_large_value_replaces_a_large_one),                              \
-        CASE(setup, a_value_moves_into_the_directory_of_its_name_and_out_of_it),      \
-        CASE(setup, a_value_takes_a_key_that_is_a_directory_of_others_and_leaves_it), \
-        CASE(setup, what_is_given_beside_takes_the_place_of_what_was_kept),           \
-        CASE(setup, what_cannot_be_kept_beside_is_refused_and_nothing_is_moved),      \
-        CASE(setup, a_missing_value_is_enotfound_and_no_guard_is_asked),              \
-        CASE(setup, guards_see_what_each_key_has_and_either_refuses),                 \
-        CASE(setup, keys_that_are_none_and_one_key_twice_are_refused),                \
-        CASE(setup, reads_after_a_move_never_find_what_was_there_before),             \
-        CASE(setup, a_reader_of_both_keys_never_sees_both_or_none),                   \
-        CASE(setup, the_index_is_in_step_after_moves_of_the_same_keys_by_many)
+#define CASES(setup)                                                                     \
+    CASE_OF(setup, a_moved_value_has_the_other_key_alone_and_is_what_it_was),            \
+        CASE_OF(setup, a_move_replaces_a_value_and_open_readers_keep_theirs),            \
+        CASE_OF(setup, a_large_value_replaces_a_large_one),                              \
+        CASE_OF(setup, a_value_moves_into_the_directory_of_its_name_and_out_of_it),      \
+        CASE_OF(setup, a_value_takes_a_key_that_is_a_directory_of_others_and_leaves_it), \
+        CASE_OF(setup, what_is_given_beside_takes_the_place_of_what_was_kept),           \
+        CASE_OF(setup, what_cannot_be_kept_beside_is_refused_and_nothing_is_moved),      \
+        CASE_OF(setup, a_missing_value_is_enotfound_and_no_guard_is_asked),              \
+        CASE_OF(setup, guards_see_what_each_key_has_and_either_refuses),                 \
+        CASE_OF(setup, keys_that_are_none_and_one_key_twice_are_refused),                \
+        CASE_OF(setup, reads_after_a_move_never_find_what_was_there_before),             \
+        CASE_OF(setup, a_reader_of_both_keys_never_sees_both_or_none),                   \
+        CASE_OF(setup, the_index_is_in_step_after_moves_of_the_same_keys_by_many)
 
 int main(void)
 {
@@ -547,15 +513,15 @@ int main(void)
         CASES(fs_split),
         CASES(memory),
         CASES(memory_with_zlib_and_cache),
-        CASE(fs_durable, a_moved_value_has_the_other_key_alone_and_is_what_it_was),
-        CASE(fs_durable, a_large_value_replaces_a_large_one),
-        CASE(fs_durable, a_value_moves_into_the_directory_of_its_name_and_out_of_it),
-        CASE(fs_durable, what_is_given_beside_takes_the_place_of_what_was_kept),
-        CASE(fs, directories_that_a_move_leaves_empty_are_gone),
-        CASE(fs, a_file_of_another_program_moves_as_it_is),
-        CASE(fs_with_gzip_and_cache, a_file_of_another_program_moves_as_it_is),
-        CASE(fs, what_is_no_value_is_neither_moved_nor_replaced),
-        CASE(fs, one_of_two_names_of_a_file_that_moves_to_the_other_is_gone),
+        CASE_OF(fs_durable, a_moved_value_has_the_other_key_alone_and_is_what_it_was),
+        CASE_OF(fs_durable, a_large_value_replaces_a_large_one),
+        CASE_OF(fs_durable, a_value_moves_into_the_directory_of_its_name_and_out_of_it),
+        CASE_OF(fs_durable, what_is_given_beside_takes_the_place_of_what_was_kept),
+        CASE_OF(fs, directories_that_a_move_leaves_empty_are_gone),
+        CASE_OF(fs, a_file_of_another_program_moves_as_it_is),
+        CASE_OF(fs_with_gzip_and_cache, a_file_of_another_program_moves_as_it_is),
+        CASE_OF(fs, what_is_no_value_is_neither_moved_nor_replaced),
+        CASE_OF(fs, one_of_two_names_of_a_file_that_moves_to_the_other_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

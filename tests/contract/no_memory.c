@@ -434,13 +434,9 @@ static void values_are_decompressed_or_the_call_says_that_there_is_no_memory(voi
     assert_true(n > 20);
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                             \
-    CASE(setup, every_call_does_what_it_should_or_says_that_there_is_no_memory), \
-        CASE(setup, everything_is_erased_or_the_call_says_that_there_is_no_memory)
+#define CASES(setup)                                                                \
+    CASE_OF(setup, every_call_does_what_it_should_or_says_that_there_is_no_memory), \
+        CASE_OF(setup, everything_is_erased_or_the_call_says_that_there_is_no_memory)
 
 int main(void)
 {
@@ -449,9 +445,9 @@ int main(void)
         CASES(fs),
         CASES(memory),
         CASES(memory_with_zlib_and_cache),
-        CASE(fs, values_are_decompressed_or_the_call_says_that_there_is_no_memory),
-        CASE(fs_with_gzip_and_cache,
-             values_are_decompressed_or_the_call_says_that_there_is_no_memory),
+        CASE_OF(fs, values_are_decompressed_or_the_call_says_that_there_is_no_memory),
+        CASE_OF(fs_with_gzip_and_cache,
+                values_are_decompressed_or_the_call_says_that_there_is_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

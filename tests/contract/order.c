@@ -507,25 +507,22 @@ static void an_order_and_an_index_cannot_both_be_given(void **state)
     assert_int_equal(diskv_open(f->dir, &options, &store), DISKV_EINVAL);
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
-#define CASES(setup)                                                                              \
-    CASE(setup, a_walk_is_in_the_users_order), CASE(setup, pages_go_on_where_the_last_one_ended), \
-        CASE(setup, a_page_begins_behind_what_is_no_key_too),                                     \
-        CASE(setup, a_prefix_leaves_out_the_others_wherever_they_lie),                            \
-        CASE(setup, a_delimiter_is_refused),                                                      \
-        CASE(setup, a_walk_of_many_pages_meets_every_key_once),                                   \
-        CASE(setup, every_key_that_stays_is_met_while_others_come_and_go),                        \
-        CASE(setup, erasing_all_empties_the_listing)
-#define FILE_CASES(setup)                                           \
-    CASES(setup), CASE(setup, the_order_is_there_after_each_start), \
-        CASE(setup, what_was_written_in_one_order_is_listed_in_another_later)
-#define EQUAL_CASES(setup)                                        \
-    CASE(setup, equal_keys_are_in_the_order_of_their_bytes),      \
-        CASE(setup, equal_keys_are_told_apart_from_page_to_page), \
-        CASE(setup, a_prefix_is_one_of_bytes_in_any_order)
+#define CASES(setup)                                                          \
+    CASE_OF(setup, a_walk_is_in_the_users_order),                             \
+        CASE_OF(setup, pages_go_on_where_the_last_one_ended),                 \
+        CASE_OF(setup, a_page_begins_behind_what_is_no_key_too),              \
+        CASE_OF(setup, a_prefix_leaves_out_the_others_wherever_they_lie),     \
+        CASE_OF(setup, a_delimiter_is_refused),                               \
+        CASE_OF(setup, a_walk_of_many_pages_meets_every_key_once),            \
+        CASE_OF(setup, every_key_that_stays_is_met_while_others_come_and_go), \
+        CASE_OF(setup, erasing_all_empties_the_listing)
+#define FILE_CASES(setup)                                              \
+    CASES(setup), CASE_OF(setup, the_order_is_there_after_each_start), \
+        CASE_OF(setup, what_was_written_in_one_order_is_listed_in_another_later)
+#define EQUAL_CASES(setup)                                           \
+    CASE_OF(setup, equal_keys_are_in_the_order_of_their_bytes),      \
+        CASE_OF(setup, equal_keys_are_told_apart_from_page_to_page), \
+        CASE_OF(setup, a_prefix_is_one_of_bytes_in_any_order)
 
 int main(void)
 {
@@ -536,12 +533,12 @@ int main(void)
         CASES(memory_index),
         EQUAL_CASES(fs_ignoring_case),
         EQUAL_CASES(memory_ignoring_case),
-        CASE(fs_index, an_index_learns_of_every_key),
-        CASE(fs_index, an_index_is_brought_in_step_when_the_store_is_opened),
-        CASE(fs_index, a_change_that_the_index_fails_on_is_made_and_listed_later),
-        CASE(memory_index, a_change_that_the_index_fails_on_is_made_and_listed_later),
-        CASE(fs_index, a_store_whose_index_fails_is_not_opened),
-        CASE(fs_index, an_order_and_an_index_cannot_both_be_given),
+        CASE_OF(fs_index, an_index_learns_of_every_key),
+        CASE_OF(fs_index, an_index_is_brought_in_step_when_the_store_is_opened),
+        CASE_OF(fs_index, a_change_that_the_index_fails_on_is_made_and_listed_later),
+        CASE_OF(memory_index, a_change_that_the_index_fails_on_is_made_and_listed_later),
+        CASE_OF(fs_index, a_store_whose_index_fails_is_not_opened),
+        CASE_OF(fs_index, an_order_and_an_index_cannot_both_be_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

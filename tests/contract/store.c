@@ -1,6 +1,5 @@
 /* What a program gets from the library without a callback: the same cases over each engine. */
-#include "store_helpers.h"
-#include "tempdir.h"
+#include "store_kinds.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,45 +7,17 @@
 #define KEYS     2500              /* more than two pages of the iterator's */
 #define LARGE    (3 * 1024 * 1024) /* many buffers of a writer's */
 #define ODD_STEP 77777
-
-struct fixture {
-    diskv *store;
-    char dir[TEMPDIR_SIZE];
-};
-
-static int setup(void **state, const struct diskv_options *options)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    *state = f;
-    tempdir_new(f->dir);
-    return diskv_open(f->dir, options, &f->store);
-}
+#define COMMON   .sync = DISKV_SYNC_NONE, .max_value_bytes = LARGE
 
 /* The kinds of stores that all cases are run over. */
-#define KIND(name, ...)                                                      \
-    static int name(void **state)                                            \
-    {                                                                        \
-        const struct diskv_options options = {                               \
-            .sync = DISKV_SYNC_NONE, .max_value_bytes = LARGE, __VA_ARGS__}; \
-        return setup(state, &options);                                       \
-    }
-
-KIND(fs, .engine = "fs")
-KIND(fs_with_cache, .cache_bytes = 1 << 20)
-KIND(fs_with_gzip, .compress = "gzip")
-KIND(fs_with_zlib_dictionary_and_cache, .compress = "zlib:1", .dictionary = "hello",
+KIND(fs, COMMON, .engine = "fs")
+KIND(fs_with_cache, COMMON, .cache_bytes = 1 << 20)
+KIND(fs_with_gzip, COMMON, .compress = "gzip")
+KIND(fs_with_zlib_dictionary_and_cache, COMMON, .compress = "zlib:1", .dictionary = "hello",
      .dictionary_len = 5, .cache_bytes = 64 << 20)
-KIND(memory, .engine = "memory")
-KIND(memory_with_gzip_and_cache, .engine = "memory", .compress = "gzip:9", .cache_bytes = 64 << 20)
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    diskv_close(f->store);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
+KIND(memory, COMMON, .engine = "memory")
+KIND(memory_with_gzip_and_cache, COMMON, .engine = "memory", .compress = "gzip:9",
+     .cache_bytes = 64 << 20)
 
 static diskv *store_of(void **state)
 {
@@ -478,33 +449,30 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
     assert_value(store, "n", expected);
 }
 
-#define CASE(setup, name)                              \
-    {                                                  \
-#setup ": " #name, name, setup, teardown, NULL \
-    }
 /* The cases of values and streams; what a codec or a cache does shows in them. */
-#define VALUES(setup)                                                                              \
-    CASE(setup, a_value_is_read_back), CASE(setup, any_bytes_are_a_value),                         \
-        CASE(setup, an_empty_value_is_a_value), CASE(setup, a_value_of_many_buffers_is_read_back), \
-        CASE(setup, a_value_over_the_limit_is_refused_and_changes_nothing),                        \
-        CASE(setup, a_missing_key_is_not_found),                                                   \
-        CASE(setup, what_is_no_key_is_refused_by_every_call),                                      \
-        CASE(setup, an_erased_key_is_gone_until_it_is_written_again),                              \
-        CASE(setup, stat_says_what_the_writer_and_the_reader_say),                                 \
-        CASE(setup, a_value_written_in_odd_parts_is_read_in_odd_parts),                            \
-        CASE(setup, a_reader_keeps_the_value_that_it_opened),                                      \
-        CASE(setup, a_writer_that_is_not_committed_changes_nothing),                               \
-        CASE(setup, a_guard_lets_only_the_first_write_through),                                    \
-        CASE(setup, a_guard_sees_the_value_that_would_be_replaced_or_erased),                      \
-        CASE(setup, guarded_writes_of_many_threads_lose_no_update)
-#define WALKS(setup)                                                              \
-    CASE(setup, a_bare_page_has_the_same_names_and_no_more),                      \
-        CASE(setup, a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere), \
-        CASE(setup, a_walk_with_a_prefix_meets_only_keys_that_begin_so),          \
-        CASE(setup, a_walk_over_an_empty_store_ends_at_once),                     \
-        CASE(setup, a_prefix_that_is_longer_than_a_key_is_refused),               \
-        CASE(setup, a_walker_may_erase_what_it_meets),                            \
-        CASE(setup, a_walk_meets_every_key_that_stays_while_others_come_and_go)
+#define VALUES(setup)                                                            \
+    CASE_OF(setup, a_value_is_read_back), CASE_OF(setup, any_bytes_are_a_value), \
+        CASE_OF(setup, an_empty_value_is_a_value),                               \
+        CASE_OF(setup, a_value_of_many_buffers_is_read_back),                    \
+        CASE_OF(setup, a_value_over_the_limit_is_refused_and_changes_nothing),   \
+        CASE_OF(setup, a_missing_key_is_not_found),                              \
+        CASE_OF(setup, what_is_no_key_is_refused_by_every_call),                 \
+        CASE_OF(setup, an_erased_key_is_gone_until_it_is_written_again),         \
+        CASE_OF(setup, stat_says_what_the_writer_and_the_reader_say),            \
+        CASE_OF(setup, a_value_written_in_odd_parts_is_read_in_odd_parts),       \
+        CASE_OF(setup, a_reader_keeps_the_value_that_it_opened),                 \
+        CASE_OF(setup, a_writer_that_is_not_committed_changes_nothing),          \
+        CASE_OF(setup, a_guard_lets_only_the_first_write_through),               \
+        CASE_OF(setup, a_guard_sees_the_value_that_would_be_replaced_or_erased), \
+        CASE_OF(setup, guarded_writes_of_many_threads_lose_no_update)
+#define WALKS(setup)                                                                 \
+    CASE_OF(setup, a_bare_page_has_the_same_names_and_no_more),                      \
+        CASE_OF(setup, a_walk_meets_every_key_in_order_and_can_be_stopped_anywhere), \
+        CASE_OF(setup, a_walk_with_a_prefix_meets_only_keys_that_begin_so),          \
+        CASE_OF(setup, a_walk_over_an_empty_store_ends_at_once),                     \
+        CASE_OF(setup, a_prefix_that_is_longer_than_a_key_is_refused),               \
+        CASE_OF(setup, a_walker_may_erase_what_it_meets),                            \
+        CASE_OF(setup, a_walk_meets_every_key_that_stays_while_others_come_and_go)
 
 int main(void)
 {

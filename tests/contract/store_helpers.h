@@ -143,6 +143,19 @@ static inline void assert_nothing_left_in_tmp(const char *store_dir)
     assert_int_equal(dir_count(path, NULL), 0);
 }
 
+/* A case of a kind, which is the name of its setup. */
+#define CASE_OF(setup, name)                           \
+    {                                                  \
+#setup ": " #name, name, setup, teardown, NULL \
+    }
+
+/* A guard that says into the bool `ctx` whether there was a value. */
+static inline int refuse_saying_exists(void *ctx, const struct diskv_info *current)
+{
+    *(bool *)ctx = current != NULL;
+    return DISKV_EPRECONDITION;
+}
+
 /* Writes and erases keys between the `keys` that stay, which are a `k` and so many digits. */
 struct churn {
     diskv *store;
