@@ -3,11 +3,25 @@
 #include "request.h"
 #include <errno.h>
 #include <limits.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define POOL_BYTES                                                                 \
     (16 * 1024) /* per connection: zeroed on each request, so not more than needed \
                  */
+
+/* libmicrohttpd calls this one, not libc's. When it gets as many events as it has room for, it asks
+ * for more before it looks at them, and waits as long as for the first: no request of a whole batch
+ * would be answered until another came. So what follows a full batch does not wait. */
+__attribute__((visibility("default"))) int epoll_wait(int epoll_fd, struct epoll_event *events,
+                                                      int max, int timeout_ms)
+{
+    static _Thread_local bool was_full;
+    int count = epoll_pwait(epoll_fd, events, max, was_full ? 0 : timeout_ms, NULL);
+
+    was_full = count == max;
+    return count;
+}
 
 static void on_panic(void *cls, const char *file, unsigned line, const char *reason)
 {

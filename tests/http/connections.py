@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import tempfile
@@ -45,6 +46,19 @@ def one_connection_too_many_is_503_and_the_others_go_on():
         end = time.monotonic() + 20
         while curl(s.url + "/healthz").status != 200:
             assert time.monotonic() < end
+
+
+@test
+def as_many_requests_at_once_as_a_loop_takes_events_at_a_time_are_answered():
+    with Server("--threads", 1) as s:
+        clients = [connect(s) for _ in range(128)]
+        for _ in range(3):
+            os.kill(s.pid, signal.SIGSTOP)
+            for c in clients:
+                c.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            os.kill(s.pid, signal.SIGCONT)
+            for c in clients:
+                assert c.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 @test
