@@ -1,0 +1,122 @@
+"""What the answers that a store gives most often cost in system calls: no more than is listed here."""
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+
+from diskvtest import Server, curl, main, skip, test
+
+KINDS = {"recvfrom": "receive", "sendmsg": "send", "sendto": "send", "newfstatat": "stat", "fstat": "stat",
+         "statx": "stat", "fgetxattr": "attribute", "preadv2": "read", "openat2": "open"}
+
+MEMORY = {"brk", "madvise", "mmap", "mprotect", "munmap"}  # malloc's, now and then
+
+HOT = ["receive", "stat", "send"]
+
+
+@contextmanager
+def traced(server):
+    """A file with all system calls that the server makes meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="diskvtest.") as work:
+        path = f"{work}/trace"
+        strace = subprocess.Popen(["strace", "-f", "-qq", "-s", "200", "-o", path, "-p", str(server.pid)],
+                                  stderr=subprocess.PIPE)
+        try:
+            while strace.poll() is None and not (os.path.exists(path) and os.path.getsize(path)):
+                curl(server.url + "/healthz")
+            if strace.poll() is not None:
+                skip("strace may not attach here")
+            yield path
+        finally:
+            strace.terminate()
+            strace.communicate()
+
+
+def calls_of(trace, mark):
+    """The calls of the thread that received a request with `mark` in it, from there until it waited again."""
+    thread, calls = None, []
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            found = re.match(r"(\d+) +(\w+)\(", line)
+            if thread is None and found and found[2] == "recvfrom" and mark in line:
+                thread = found[1]
+            if thread is None or not found or found[1] != thread:
+                continue
+            if found[2] == "epoll_wait":
+                return calls
+            if found[2] not in MEMORY:
+                calls.append(KINDS.get(found[2], found[2]))
+    return None
+
+
+def cost(server, trace, *requests):
+    """The calls of the last of some requests over one connection: the first ones find its options not set yet."""
+    mark = f"{time.monotonic_ns()}"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for i, request in enumerate(requests):
+            line, _, fields = request.partition("\r\n")
+            connection.sendall(f"{line} HTTP/1.1\r\nX-Mark: {mark}.{i}\r\nHost: h\r\n{fields}\r\n".encode())
+            read_answer(connection, request.startswith("HEAD "))
+    end = time.monotonic() + 30
+    while (calls := calls_of(trace, f"{mark}.{len(requests) - 1}")) is None:
+        assert time.monotonic() < end, "the trace does not have the request"
+        time.sleep(0.05)
+    return calls
+
+
+def read_answer(connection, bodiless):
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head[9:12] in (b"200", b"304"), head
+    size = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+    while not bodiless and head[9:12] == b"200" and len(body) < size:
+        body += connection.recv(65536)
+
+
+@contextmanager
+def store(*options):
+    """A server with a value that is cached and some that are not."""
+    with Server("--threads", "1", "--no-watch", *options) as s:
+        for key in ("hot", *(f"cold{i}" for i in range(3))):
+            assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"x" * 4096).status == 201
+        time.sleep(0.2)  # what changed a moment ago is not cached
+        curl(s.url + "/keys/hot")
+        with traced(s) as trace:
+            yield s, trace
+
+
+@test
+def a_cached_value_costs_a_look_at_its_file_between_receiving_and_sending():
+    with store() as (s, trace):
+        assert cost(s, trace, *["GET /keys/hot\r\n"] * 4) == HOT
+        assert cost(s, trace, *["GET /keys/hot\r\nAccept-Encoding: gzip, br\r\n"] * 4) == HOT
+
+
+@test
+def head_of_a_cached_value_costs_as_much():
+    with store() as (s, trace):
+        assert cost(s, trace, *["HEAD /keys/hot\r\n"] * 4) == HOT
+
+
+@test
+def that_a_cached_value_is_the_one_the_client_has_costs_as_much():
+    with store() as (s, trace):
+        tag = curl("-I", s.url + "/keys/hot").headers["etag"]
+        assert cost(s, trace, *[f"GET /keys/hot\r\nIf-None-Match: {tag}\r\n"] * 4) == HOT
+
+
+@test
+def a_value_in_the_page_cache_is_opened_read_and_sent_by_the_same_thread():
+    with store() as (s, trace):
+        calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
+        assert calls == ["receive", "stat", "open", "stat", *["attribute"] * 3, "read", "stat", "send", "stat",
+                         "close"], calls
+
+
+if __name__ == "__main__":
+    main()
