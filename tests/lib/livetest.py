@@ -59,25 +59,35 @@ def stats(url):
     return fetch(f"{url}/stats")
 
 
+def differing(these, those):
+    """The keys of which two dictionaries have not the same, with what each has."""
+    return {key: (these.get(key), those.get(key))
+            for key in these.keys() | those.keys() if these.get(key) != those.get(key)}
+
+
 def differences(s):
     """What the listing and the number of keys have other than the directory; empty where nothing."""
     there, listed = walk(s.dir), {key: item["size"] for key, item in listing(s.url).items()}
-    wrong = {key: (there.get(key), listed.get(key))
-             for key in there.keys() | listed.keys() if there.get(key) != listed.get(key)}
+    wrong = differing(there, listed)
     count = stats(s.url)["keys"]
     if not wrong and count != len(there):
         wrong["(count)"] = (len(there), count)
     return wrong
 
 
-def follows(s):
-    """Waits until the listing is as the directory; how long that took."""
+def settles(find):
+    """Waits until no difference is found; how long that took."""
     began = time.monotonic()
-    while wrong := differences(s):
+    while wrong := find():
         took = time.monotonic() - began
         assert took < FOLLOW_SECONDS, dict(list(wrong.items())[:10])
         time.sleep(0.02)
     return time.monotonic() - began
+
+
+def follows(s):
+    """Waits until the listing is as the directory; how long that took."""
+    return settles(lambda: differences(s))
 
 
 class Follower:
