@@ -45,7 +45,7 @@ static int codecs_open(diskv *store, const struct diskv_options *options)
 static int fs_engine_open(diskv *store, const char *dir, const struct diskv_options *options)
 {
     int dir_fd;
-    int rc = options->detached ? home_look(dir, &dir_fd) : home_open(dir, &dir_fd, &store->lock_fd);
+    int rc = options->detached ? home_look(dir, &dir_fd) : home_open(dir, &dir_fd, &store->lock);
     if (rc)
         return rc;
     const struct engine_fs_options fs = {
@@ -127,7 +127,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
         return DISKV_ENOMEM;
     pthread_mutex_init(&store->sync_lock, NULL);
     pthread_mutex_init(&store->note_lock, NULL);
-    store->lock_fd = -1;
+    store->lock = (struct home_lock){-1, -1};
     store->detached = options->detached;
     store->sync = options->sync != DISKV_SYNC_NONE;
     store->max_value_bytes = options->max_value_bytes ? options->max_value_bytes : UINT64_MAX;
@@ -162,8 +162,7 @@ void diskv_close(diskv *store)
         codec_free(store->codecs[i]);
     cache_free(store->cache);
     changes_free(store->changes);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
+    home_unlock(&store->lock);
     pthread_mutex_destroy(&store->sync_lock);
     pthread_mutex_destroy(&store->note_lock);
     free(store);

@@ -30,8 +30,14 @@
 /* What the index may have missed: nothing; what changed the stamp of a place; anything. */
 enum stale { STALE_NOT, STALE_STAMPS, STALE_ALL };
 
+/* What keeps other servers off a directory: a lock of the directory itself, and one of the file
+ * `.diskv/lock` for file systems that lock no directories and for older versions. -1 where none. */
+struct home_lock {
+    int dir_fd, file_fd;
+};
+
 struct diskv {
-    int lock_fd; /* held while the directory is ours; -1 in memory */
+    struct home_lock lock; /* held while the directory is ours; none in memory */
     struct workers *workers;
     struct layout layout;
     struct engine *engine;
@@ -68,11 +74,17 @@ struct diskv {
 /* --- home.c --- */
 
 /* Opens directory `dir`, made where it is missing, and locks it: EBUSY where another process holds
- * the lock. Sets the directory's descriptor and the one that holds the lock. */
-int home_open(const char *dir, int *dir_fd, int *lock_fd);
+ * the lock. Sets the directory's descriptor and the lock. */
+int home_open(const char *dir, int *dir_fd, struct home_lock *lock);
 
 /* Opens directory `dir`, which is there, and no more. */
 int home_look(const char *dir, int *dir_fd);
+
+/* Locks a directory as home_open does, but makes nothing in it. EBUSY. */
+int home_lock(int dir_fd, struct home_lock *lock);
+
+/* Lets go of what is held; nothing is fine. */
+void home_unlock(struct home_lock *lock);
 
 /* --- record.c --- */
 

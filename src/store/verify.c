@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 /* Values that wait for each thread. */
@@ -207,24 +206,11 @@ static int leftover_found(void *ctx, const char *name, bool removed)
     return 0;
 }
 
-/* Takes the store's lock: a descriptor that holds it, -1 where nobody ever did. EBUSY. */
-static int lock_take(int dir_fd, int *lock_fd)
-{
-    *lock_fd = sys_open_beneath(dir_fd, LAYOUT_STORE_DIR "/lock", O_RDONLY, 0);
-    if (*lock_fd < 0)
-        return *lock_fd == -ENOENT ? 0 : error_from_errno(-*lock_fd);
-    if (flock(*lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    close(*lock_fd);
-    *lock_fd = -1;
-    return DISKV_EBUSY;
-}
-
 static int home_verify(struct verify *v, int dir_fd)
 {
     struct engine *engine = v->store->engine;
-    int lock_fd;
-    int rc = lock_take(dir_fd, &lock_fd);
+    struct home_lock lock;
+    int rc = home_lock(dir_fd, &lock);
     v->found.served = rc == DISKV_EBUSY;
     if (rc)
         return rc == DISKV_EBUSY ? 0 : rc;
@@ -232,8 +218,7 @@ static int home_verify(struct verify *v, int dir_fd)
         rc = engine->ops->leftovers(engine, v->options->repair, leftover_found, v);
     if (!rc)
         rc = verify_index(v);
-    if (lock_fd >= 0)
-        close(lock_fd);
+    home_unlock(&lock);
     return rc;
 }
 

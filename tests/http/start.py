@@ -1,4 +1,5 @@
 """What a start finds: an index is a cache of the files, whatever happened to either meanwhile."""
+import fcntl
 import json
 import os
 import re
@@ -215,6 +216,46 @@ def without_proc_it_serves_and_builds_the_index_anew():
         listed = [entry["key"] for entry in json.loads(curl(f"{url}/keys").body)["keys"]]
         hidden.terminate()
         assert hidden.wait(30) == 0 and listed == ["k", "l"]
+
+
+@test
+def a_directory_is_served_by_one_server_whatever_becomes_of_its_own_folder_and_whatever_it_is_called():
+    with Server() as s:
+        assert curl("-T", "-", f"{s.url}/keys/a", input=b"x").status == 201
+        link = f"{s.dir}.link"
+        os.symlink(s.dir, link)
+        for name in (s.dir, link, f"{s.dir}/../data"):
+            for kept in (True, False):
+                if not kept:
+                    shutil.rmtree(f"{s.dir}/.diskv", ignore_errors=True)
+                done = subprocess.run([DISKV, "serve", "--listen", "127.0.0.1:0", name], capture_output=True,
+                                      timeout=60, check=False)
+                assert done.returncode != 0 and done.stdout == b"", (name, kept, done)
+                assert f"another process serves {name}".encode() in done.stderr, (name, kept, done)
+        assert curl(f"{s.url}/keys/a").body == b"x"
+        assert curl("-T", "-", f"{s.url}/keys/b", input=b"y").status == 201
+
+
+@test
+def a_server_that_was_killed_keeps_no_other_off():
+    with Server() as s:
+        s.kill()
+        with Server(dir=s.dir) as again:
+            assert keys(again) == []
+
+
+@test
+def the_lock_file_of_an_older_version_keeps_a_server_off_too():
+    with Server() as s:
+        s.stop()
+        lock = f"{s.dir}/.diskv/lock"
+        with open(lock, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            done = subprocess.run([DISKV, "serve", "--listen", "127.0.0.1:0", s.dir], capture_output=True,
+                                  timeout=60, check=False)
+            assert done.returncode != 0 and b"another process serves" in done.stderr, done
+        with Server(dir=s.dir):
+            pass
 
 
 if __name__ == "__main__":
