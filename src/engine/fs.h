@@ -105,6 +105,10 @@ struct fs_dirs {
 /* Takes over `fd`. */
 void fs_dirs_add(struct fs_dirs *dirs, int fd);
 
+/* Closes those that another program removed, for a change that starts over: however often it does,
+ * it holds few descriptors. */
+void fs_dirs_drop_removed(struct fs_dirs *dirs);
+
 /* Syncs and closes all, the whole file system where a directory that they lie in may not be synced;
  * the first error there was, as a negative errno. */
 int fs_dirs_sync(struct fs_dirs *dirs);

@@ -115,6 +115,8 @@ int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs
     int rc;
     int tries = FS_TRIES_MAX;
     do {
+        if (tries < FS_TRIES_MAX)
+            fs_dirs_drop_removed(dirs);
         rc = commit_try(fs, c, path, dirs, &refused);
     } while (rc == -ENOENT && --tries);
     if (!rc)

@@ -55,6 +55,19 @@ void fs_dirs_add(struct fs_dirs *dirs, int fd)
     dirs->count++;
 }
 
+void fs_dirs_drop_removed(struct fs_dirs *dirs)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < dirs->count; i++) {
+        struct stat st;
+        if (!sys_stat(dirs->items[i].fd, "", &st) && st.st_nlink == 0)
+            close(dirs->items[i].fd);
+        else
+            dirs->items[kept++] = dirs->items[i];
+    }
+    dirs->count = kept;
+}
+
 int fs_dirs_sync(struct fs_dirs *dirs)
 {
     dirs_flush(dirs);

@@ -129,6 +129,8 @@ int fs_move_apply(struct fs *fs, struct engine_move *m, struct fs_dirs *dirs)
     struct moving t = {.fs = fs, .m = m, .dirs = dirs, .from = from, .to = to};
     do {
         t.fd = -1;
+        if (tries < FS_TRIES_MAX)
+            fs_dirs_drop_removed(dirs);
         rc = move_try(&t);
         if (t.fd >= 0)
             close(t.fd);

@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,8 +46,6 @@ WRAP(int, sys_syncfs, (int fd), (fd))
 WRAP(int, sys_mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
 WRAP(int, sys_linkat, (int from_fd, const char *from, int to_fd, const char *to),
      (from_fd, from, to_fd, to))
-WRAP(int, sys_renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
-     (from_fd, from, to_fd, to, flags))
 WRAP(int, sys_unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 WRAP(int, sys_fsetxattr, (int fd, const char *name, const void *value, size_t len),
      (fd, name, value, len))
@@ -60,6 +59,23 @@ WRAP(int64_t, sys_copy_file_range, (int from_fd, int to_fd, uint64_t offset, siz
 WRAP(int, sys_may_write, (int fd), (fd))
 WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
 WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
+
+/* How many renames to come find that another program has removed `n/e/f` of `removals_fd`. */
+static atomic_int removals_left;
+static atomic_int removals_fd;
+
+int __real_sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    if (atomic_load(&removals_left) > 0 && atomic_fetch_sub(&removals_left, 1) > 0) {
+        unlinkat(atomic_load(&removals_fd), "n/e/f", AT_REMOVEDIR);
+        unlinkat(atomic_load(&removals_fd), "n/e", AT_REMOVEDIR);
+        unlinkat(atomic_load(&removals_fd), "n", AT_REMOVEDIR);
+    }
+    return fault() ? -atomic_load(&fault_errno)
+                   : __real_sys_renameat2(from_fd, from, to_fd, to, flags);
+}
 
 /* A store in `store`, and a file beside it for it to take. */
 struct world {
@@ -446,12 +462,34 @@ static void a_clear(void **state)
         n++;
 }
 
+static void a_write_that_starts_over_many_times_holds_few_descriptors(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rlimit was, few;
+    world_new(&w);
+    getrlimit(RLIMIT_NOFILE, &was);
+    few = was;
+    few.rlim_cur = 64;
+    setrlimit(RLIMIT_NOFILE, &few);
+    atomic_store(&removals_fd, w.fd);
+    atomic_store(&removals_left, 1000);
+    int rc =
+        engine_put(w.engine, "n/e/f/k", 7, "v", 1, (struct engine_commit){.op.sync = true}, NULL);
+    setrlimit(RLIMIT_NOFILE, &was);
+    assert_int_equal(rc, 0);
+    assert_true(atomic_load(&removals_left) <= 0);
+    assert_true(value_is(&w, "n/e/f/k", "v"));
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_over_a_value),
         cmocka_unit_test(a_write_into_new_directories),
         cmocka_unit_test(a_write_below_a_value),
+        cmocka_unit_test(a_write_that_starts_over_many_times_holds_few_descriptors),
         cmocka_unit_test(an_erase),
         cmocka_unit_test(a_file_that_is_copied),
         cmocka_unit_test(a_file_that_is_shared),
