@@ -1,17 +1,21 @@
 """bench.py [OPTION...] [LINE...]: measures diskv beside its peers and writes tests/bench/RESULTS.md."""
 import argparse
+import atexit
 import os
 import shutil
+import signal
 import sys
+import tempfile
 import types
 
 import lines_get
+import lines_keys
 import lines_put
 import results
 from measure import Wrong
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LINES = [*lines_get.LINES, *lines_put.LINES]
+LINES = [*lines_get.LINES, *lines_put.LINES, *lines_keys.LINES]
 WARM_SECONDS = 1
 
 
@@ -98,10 +102,11 @@ def main():
     os.environ["DISKV"] = os.path.abspath(os.environ.get("DISKV", "build/diskv"))
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     whole = not options.lines
-    bench = types.SimpleNamespace(root=root, work=os.path.join(root, "work"), results_md=os.path.join(
-        HERE if whole else root, "RESULTS.md"))
-    shutil.rmtree(bench.work, ignore_errors=True)
-    os.makedirs(bench.work)
+    os.makedirs(root, exist_ok=True)
+    bench = types.SimpleNamespace(root=root, work=tempfile.mkdtemp(prefix="work.", dir=root),
+                                  results_md=os.path.join(HERE if whole else root, "RESULTS.md"))
+    atexit.register(shutil.rmtree, bench.work, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
     failed = 0
     for line in LINES:
         if whole or line.name in options.lines:

@@ -1,23 +1,40 @@
-"""PUT."""
+"""PUT, and GETs beside PUTs."""
 import os
 import shutil
+import subprocess
+import threading
 
 import data
 import measure
 import peers
-from line import Line, Subject, at_least
+from line import Line, Subject, at_least, at_most
+
+GETS, PUTS = 230, 26  # connections
 
 
 class OnEmpty:
     """A server on a new, empty directory that goes with it."""
 
     def __init__(self, bench, kind, **options):
-        self.root = data.new_folder(bench, "empty")
+        self.bench, self.root = bench, data.new_folder(bench, "empty")
         self.server = kind(self.root, bench.work, put=True, **options)
         self.pid, self.url, self.prefix = self.server.pid, self.server.url, kind.prefix
 
     def stop(self):
         self.server.stop()
+        shutil.rmtree(self.root)
+
+
+class BareLoop:
+    """batch.c in the place of a server."""
+
+    def __init__(self, bench):
+        self.root = data.new_folder(bench, "empty")
+        self.program = os.path.join(bench.root, "batch")
+        source = os.path.join(os.path.dirname(__file__), "batch.c")
+        measure.command("cc", "-O2", "-o", self.program, source)
+
+    def stop(self):
         shutil.rmtree(self.root)
 
 
@@ -28,12 +45,68 @@ def put_4k(server, seconds):
     return figures
 
 
-def subject(kind, **options):
-    return Subject(kind.name, lambda bench: OnEmpty(bench, kind, **options), put_4k, fresh=True)
+def loop(bare, seconds):
+    count, took, cpu = map(float, measure.command(bare.program, bare.root, seconds).split())
+    return {"rate": count / took, "cpu": cpu / count}
 
+
+def put_1g(server, _):
+    """One upload by curl, and the most anonymous memory that a look every 20 ms saw."""
+    source, anon, ended = os.path.join(data.folder(server.bench, "values"), "1g"), [], threading.Event()
+
+    def watch():
+        while not ended.wait(0.02):
+            anon.append(measure.memory_kib(server.pid, "RssAnon"))
+
+    watcher = threading.Thread(target=watch)
+    before = measure.cpu_us(server.pid)
+    watcher.start()
+    try:
+        took = float(measure.command("curl", "-sf", "-o", "/dev/null", "-w", "%{time_total}", "-T", source,
+                                     f"{server.url}{server.prefix}1g"))
+    finally:
+        ended.set()
+        watcher.join()
+    return {"speed": 1024 / took, "cpu": measure.cpu_us(server.pid) - before, "anon": max(anon) / 1024,
+            "peak": measure.memory_kib(server.pid, "VmHWM") / 1024}
+
+
+def gets(server, seconds, beside=False):
+    """GETs of a hot value, perhaps beside durable PUTs; each by a wrk of its own, so that the p99 is
+    of the GETs alone."""
+    source = os.path.join(data.folder(server.bench, "values"), "4k")
+    measure.command("curl", "-sfT", source, f"{server.url}{server.prefix}4k")
+    puts = subprocess.Popen(measure.wrk_words(server.url, PUTS, seconds + 1, script="put.lua",
+                                              args=[f"{server.prefix}new"]),
+                            stdout=subprocess.PIPE, text=True) if beside else None
+    figures = measure.wrk(server, f"{server.prefix}4k", GETS, seconds)
+    if puts:
+        found = measure.wrk_figures(puts.communicate()[0])
+        figures["puts"] = found["requests"] / found["seconds"]
+        del figures["cpu"]  # it is of both
+    return figures
+
+
+def subject(kind, run=put_4k, name=None, **options):
+    return Subject(name or kind.name, lambda bench: OnEmpty(bench, kind, **options), run, fresh=True)
+
+
+NO_SYNC = ["--sync", "none"]
 
 LINES = [
     Line("put-4k", "PUT 4 KiB, 64 connections, without sync",
-         [subject(peers.Diskv, flags=["--sync", "none"]), subject(peers.Nginx), subject(peers.GoDiskv)],
+         [subject(peers.Diskv, flags=NO_SYNC), subject(peers.Nginx), subject(peers.GoDiskv)],
          [at_least("rate", "nginx", 1.2), at_least("rate", "Go diskv", 2)]),
+    Line("put-4k-durable", "PUT 4 KiB, 64 connections, durable (Go diskv leaves the directory unsynced)",
+         [subject(peers.Diskv), subject(peers.GoDiskv, sync=True),
+          Subject("bare loop", BareLoop, loop, fresh=True)],
+         [at_least("rate", "Go diskv", 2.5), at_least("rate", "bare loop", 0.7)]),
+    Line("put-1g", "PUT 1 GiB by curl, without sync but for the last",
+         [subject(peers.Diskv, put_1g, flags=NO_SYNC), subject(peers.Nginx, put_1g),
+          subject(peers.Diskv, put_1g, "diskv, durable")],
+         [at_least("speed", "nginx", 1), at_most("peak", None, 64), at_most("peak", None, 64, "diskv, durable")]),
+    Line("mixed", f"GET 4 KiB hot by {GETS} connections, alone and beside durable PUTs by {PUTS}",
+         [subject(peers.Diskv, lambda server, seconds: gets(server, seconds, True), "beside PUTs"),
+          subject(peers.Diskv, gets, "alone")],
+         [at_most("p99", "alone", 3, of="beside PUTs")]),
 ]

@@ -56,14 +56,15 @@ _UNIT_MS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 
 
 def wrk_figures(text):
-    """Requests, seconds and p99 of what wrk printed; Wrong if any answer was not 2xx or 3xx."""
+    """Requests, seconds, bytes and p99 of what wrk printed; Wrong if any answer was not 2xx or 3xx."""
     bad = re.search(r"Non-2xx.*|Socket errors: (?!connect 0, read 0, write 0, timeout 0).*", text)
     if bad:
         raise Wrong(bad[0])
-    count, seconds, unit = re.search(r"(\d+) requests in ([\d.]+)(\w+),", text).groups()
+    count, seconds, unit, read, of = re.search(
+        r"(\d+) requests in ([\d.]+)(\w+), ([\d.]+)([KMGT]?)B read", text).groups()
     late = re.search(r"99%\s+([\d.]+)(\w+)", text)
     return {"requests": int(count), "seconds": float(seconds) * _UNIT_MS[unit] / 1000,
-            "p99": float(late[1]) * _UNIT_MS[late[2]]}
+            "bytes": float(read) * 1024 ** " KMGT".index(of or " "), "p99": float(late[1]) * _UNIT_MS[late[2]]}
 
 
 def wrk_words(url, connections, seconds, *, headers=(), script=None, args=()):
@@ -75,19 +76,22 @@ def wrk_words(url, connections, seconds, *, headers=(), script=None, args=()):
     return [*words, url, *(["--", *map(str, args)] if args else [])]
 
 
-def wrk(server, path, connections, seconds, **options):
-    """One run of wrk: {rate, cpu (µs a request), p99 (ms), peak (MiB)}."""
+def wrk(server, path, connections, seconds, size=None, **options):
+    """One run of wrk: {rate, cpu (µs a request), p99 (ms), peak (MiB)}. Of values so large that many
+    are under way at the end, the bytes are counted: `size` of them are a request."""
     before = cpu_us(server.pid)
     figures = wrk_figures(command(*wrk_words(server.url + path, connections, seconds, **options)))
     spent = cpu_us(server.pid) - before
-    if not figures["requests"]:
+    done = figures["bytes"] / size if size else figures["requests"]
+    if not done:
         raise Wrong("no request was answered")
-    return {"rate": figures["requests"] / figures["seconds"], "cpu": spent / figures["requests"],
-            "p99": figures["p99"], "peak": memory_kib(server.pid, "VmHWM") / 1024}
+    late = {} if size else {"p99": figures["p99"]}
+    return {"rate": done / figures["seconds"], "cpu": spent / done, **late,
+            "peak": memory_kib(server.pid, "VmHWM") / 1024}
 
 
 def h2load(server, path, connections, seconds, *headers):
-    """The same by h2load over HTTP/1.1, which knows that the answer to HEAD has no body."""
+    """The same by h2load over HTTP/1.1, which, other than wrk, knows that a 304 has no body."""
     words = ["h2load", "--h1", "-t2", f"-c{connections}", "-D", seconds]
     for header in headers:
         words += ["-H", header]
@@ -98,5 +102,21 @@ def h2load(server, path, connections, seconds, *headers):
         r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text).groups())
     if failed + bad + late or not done:
         raise Wrong(re.search(r"requests:.*", text)[0])
-    return {"rate": done / float(seconds), "cpu": spent / done,
+    return {"rate": done / seconds, "cpu": spent / done, "peak": memory_kib(server.pid, "VmHWM") / 1024}
+
+
+def ab_head(server, path, connections, seconds):
+    """The same for HEAD by ab, which knows that its answer has no body."""
+    before = cpu_us(server.pid)
+    text = command("ab", "-q", "-k", "-i", "-c", connections, "-t", seconds, "-n", 1_000_000_000, server.url + path)
+    spent = cpu_us(server.pid) - before
+
+    def figure(name):
+        found = re.search(rf"^{name}:\s+([\d.]+)", text, re.M)
+        return float(found[1]) if found else 0
+
+    done = figure("Complete requests")
+    if figure("Failed requests") or figure("Non-2xx responses") or not done:
+        raise Wrong(text)
+    return {"rate": done / figure("Time taken for tests"), "cpu": spent / done,
             "peak": memory_kib(server.pid, "VmHWM") / 1024}

@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 import goprograms
-from measure import tree
+import s3
 
 START_SECONDS = 120
 
@@ -35,6 +35,7 @@ class Peer:
         with open(os.path.join(self.work, "log"), "wb") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,  # lighttpd, when it ends, ends its whole process group
                 env={**os.environ, "GOMAXPROCS": str(os.cpu_count()), **self.environment()})
         self.pid = self.process.pid
         self._wait()
@@ -72,16 +73,12 @@ class Peer:
     def stop(self, keep=False):
         """Ends it and its children, and removes its own files."""
         if self.process.poll() is None:
-            children = tree(self.pid)[1:]
             self.process.terminate()
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                os.killpg(self.pid, signal.SIGKILL)
                 self.process.wait()
-                for child in children:
-                    if os.path.exists(f"/proc/{child}"):
-                        os.kill(child, signal.SIGKILL)
         if not keep:
             shutil.rmtree(self.work, ignore_errors=True)
 
@@ -124,3 +121,72 @@ class GoDiskv(Peer):
         sync = ["-sync"] if self.options.get("sync") else []
         return [goprograms.path("godiskv"), "-listen", f"127.0.0.1:{self.port}", *sync,
                 "-temp", self.work, self.data]
+
+
+class Lighttpd(Peer):
+    name = package = "lighttpd"
+
+    def command(self):
+        return ["lighttpd", "-D", "-f", self.file("lighttpd.conf", f"""
+server.document-root = "{self.data}"
+server.bind = "127.0.0.1"
+server.port = {self.port}
+server.max-worker = {os.cpu_count()}
+server.max-fds = 32768
+server.max-connections = 16384
+server.max-keep-alive-requests = 0
+server.max-keep-alive-idle = 60
+server.event-handler = "linux-sysepoll"
+server.network-backend = "sendfile"
+server.stat-cache-engine = "inotify"
+mimetype.assign = ( "" => "application/octet-stream" )
+""")]
+
+
+class Caddy(Peer):
+    name = package = "caddy"
+
+    def command(self):
+        return ["caddy", "run", "--adapter", "caddyfile", "--config", self.file("Caddyfile", f"""
+{{
+    admin off
+    auto_https off
+}}
+http://127.0.0.1:{self.port} {{
+    root * {self.data}
+    file_server
+}}
+""")]
+
+    def environment(self):
+        return {"XDG_DATA_HOME": self.work, "XDG_CONFIG_HOME": self.work}
+
+
+class Rclone(Peer):
+    name = package = "rclone"
+
+    def command(self):
+        return ["rclone", "serve", "http", "--config", "/dev/null", "--addr", f"127.0.0.1:{self.port}",
+                "--read-only", "--no-checksum", "--dir-cache-time", "1h", self.data]
+
+
+class Versitygw(Peer):
+    """Over a directory whose folders are the buckets."""
+    name = "versitygw"
+
+    def command(self):
+        return [goprograms.path("versitygw"), "--access", s3.ACCESS, "--secret", s3.SECRET, "--quiet",
+                "--port", f"127.0.0.1:{self.port}", "posix", self.data]
+
+
+class Minio(Peer):
+    name = "MinIO"
+    ready = "/minio/health/ready"
+
+    def command(self):
+        return [goprograms.path("minio"), "server", "--quiet", "--address", f"127.0.0.1:{self.port}",
+                "--console-address", f"127.0.0.1:{free_port()}", self.data]
+
+    def environment(self):
+        return {"MINIO_ROOT_USER": s3.ACCESS, "MINIO_ROOT_PASSWORD": s3.SECRET, "MINIO_UPDATE": "off",
+                "HOME": self.work}
