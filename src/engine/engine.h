@@ -43,6 +43,7 @@ typedef int engine_guard(void *ctx, const struct engine_info *current);
 struct engine_op {
     void (*done)(struct engine_op *op, int rc);
     bool sync;             /* of a change: on stable storage before `done` */
+    bool more;             /* out, of a change: another is reported next, by the same thread */
     struct engine *engine; /* the engine's own, from here on */
     struct job job;
     unsigned kind;

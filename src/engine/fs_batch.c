@@ -73,8 +73,10 @@ static void batch_run(struct fs *fs, struct engine_op **ops, size_t count)
             fs_writer_end(w, !ops[i]->rc);
     }
     int rc = fs_dirs_sync(&dirs);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        ops[i]->more = i + 1 < count;
         ops[i]->done(ops[i], !ops[i]->rc && rc && ops[i]->sync ? DISKV_EINDOUBT : ops[i]->rc);
+    }
 }
 
 static void batch_begin(struct job *job)

@@ -5,6 +5,8 @@
 
 struct annotation {
     struct engine_annotate engine_annotate;
+    struct noting noting;
+    struct diskv_info info;
     diskv *store;
     struct notes notes;
     diskv_guard *guard;
@@ -28,20 +30,31 @@ static int annotate_guard(void *ctx, const struct engine_info *current)
     return notes_make(&a->notes, current, recorded ? &record : NULL, &a->engine_annotate.notes);
 }
 
+static void annotate_noted(struct noting *n)
+{
+    struct annotation *a = container_of(n, struct annotation, noting);
+    diskv_done *done = a->done;
+    void *ctx = a->ctx;
+    int rc = n->rc;
+    if (!rc && a->out)
+        *a->out = a->info;
+    free(a);
+    done(ctx, rc);
+}
+
 static void annotate_done(struct engine_op *op, int rc)
 {
     struct annotation *a = container_of(op, struct annotation, engine_annotate.op);
-    diskv_done *done = a->done;
-    void *ctx = a->ctx;
-    struct diskv_info info = {0};
     if (!rc)
-        info_from_engine(a->store, &a->engine_annotate.info, &info, NULL, NULL);
-    const struct index_change change = {.key = a->key, .len = a->len};
-    index_note(a->store, &change, 1, &info, rc);
-    if (!rc && a->out)
-        *a->out = info;
-    free(a);
-    done(ctx, rc);
+        info_from_engine(a->store, &a->engine_annotate.info, &a->info, NULL, NULL);
+    a->noting = (struct noting){
+        .changes = {{.key = a->key, .len = a->len}},
+        .count = 1,
+        .info = &a->info,
+        .rc = rc,
+        .noted = annotate_noted,
+    };
+    index_note(a->store, &a->noting, op->more);
 }
 
 static int annotation_new(diskv *store, const char *key, size_t len,

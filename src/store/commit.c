@@ -20,6 +20,12 @@ static void info_set(diskv_writer *w)
     record_etag_of_file(w->ident, w->info.type, &w->fields, w->info.etag);
 }
 
+static void commit_noted(struct noting *n)
+{
+    const diskv_writer *w = container_of(n, diskv_writer, noting);
+    w->done(w->ctx, n->rc);
+}
+
 static void commit_done(struct engine_op *op, int rc)
 {
     diskv_writer *w = container_of(op, diskv_writer, under_way.commit.op);
@@ -27,13 +33,18 @@ static void commit_done(struct engine_op *op, int rc)
     w->created = w->under_way.commit.created;
     if (!rc && !w->record.hashed)
         info_set(w);
-    const struct index_change change = {.key = w->key, .len = w->key_len};
-    index_note(w->store, &change, 1, &w->info, rc);
     if (!rc) {
         atomic_fetch_add_explicit(&w->store->writes, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->store->bytes_written, w->size, memory_order_relaxed);
     }
-    w->done(w->ctx, rc);
+    w->noting = (struct noting){
+        .changes = {{.key = w->key, .len = w->key_len}},
+        .count = 1,
+        .info = &w->info,
+        .rc = rc,
+        .noted = commit_noted,
+    };
+    index_note(w->store, &w->noting, op->more);
 }
 
 void writer_hashed(diskv_writer *w, XXH128_hash_t hash)

@@ -6,6 +6,7 @@
 
 struct erase {
     struct engine_erase engine_erase;
+    struct noting noting;
     diskv *store;
     diskv_guard *guard;
     void *guard_ctx;
@@ -23,17 +24,28 @@ static int erase_guard_adapt(void *ctx, const struct engine_info *current)
     return e->guard(e->guard_ctx, &info);
 }
 
+static void erase_noted(struct noting *n)
+{
+    struct erase *e = container_of(n, struct erase, noting);
+    diskv_done *done = e->done;
+    void *ctx = e->ctx;
+    int rc = n->rc;
+    free(e);
+    done(ctx, rc);
+}
+
 static void erase_done(struct engine_op *op, int rc)
 {
     struct erase *e = container_of(op, struct erase, engine_erase.op);
-    const struct index_change change = {.erase = true, .key = e->key, .len = e->len};
-    index_note(e->store, &change, 1, NULL, rc);
     if (!rc)
         atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
-    diskv_done *done = e->done;
-    void *ctx = e->ctx;
-    free(e);
-    done(ctx, rc);
+    e->noting = (struct noting){
+        .changes = {{.erase = true, .key = e->key, .len = e->len}},
+        .count = 1,
+        .rc = rc,
+        .noted = erase_noted,
+    };
+    index_note(e->store, &e->noting, op->more);
 }
 
 void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, void *guard_ctx,

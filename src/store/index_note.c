@@ -5,8 +5,8 @@
 
 #include <xxhash.h>
 
-/* Keys that are looked at before the index is changed. */
-#define LOOKS_MAX 256
+/* Changes that the index is given at once. */
+#define CHANGES_MAX 256
 
 void index_doubt(diskv *store, enum stale stale)
 {
@@ -36,28 +36,63 @@ static void change_log(diskv *store, const struct index_change *c, const struct 
         changes_put(store->changes, c->key, c->len, info);
 }
 
-void index_note(diskv *store, const struct index_change *changes, size_t count,
-                const struct diskv_info *info, int rc)
+/* Adds what some changes did to the index and to the log; returns the first that found no room.
+ * Under the lock. */
+static struct noting *notings_apply(diskv *store, struct noting *from, int *rc)
 {
-    if (store->detached && atomic_load(&store->index_stale) == STALE_ALL &&
-        !changes_wanted(store->changes))
-        return; /* nobody has asked for a listing yet, or for changes */
-    if (rc == 0) {
-        pthread_mutex_lock(&store->note_lock);
-        for (size_t i = 0; i < count; i++)
-            number_take(store, changes[i].key, changes[i].len);
-        rc = store->index->ops->apply(store->index, changes, count);
-        for (size_t i = 0; i < count; i++)
-            change_log(store, &changes[i], info);
+    struct index_change changes[CHANGES_MAX];
+    size_t count = 0;
+    struct noting *end = from;
+    for (; end && count + end->count <= CHANGES_MAX; end = end->next)
+        for (size_t i = 0; i < end->count && !end->rc; i++)
+            changes[count++] = end->changes[i];
+    for (size_t i = 0; i < count; i++)
+        number_take(store, changes[i].key, changes[i].len);
+    int failed = count ? store->index->ops->apply(store->index, changes, count) : 0;
+    for (; from != end; from = from->next) {
+        for (size_t i = 0; i < from->count && !from->rc; i++)
+            change_log(store, &from->changes[i], from->info);
+        if (!failed && from->rc == DISKV_EINDOUBT)
+            failed = from->rc;
+    }
+    if (failed)
+        *rc = failed;
+    return end;
+}
+
+/* Nobody has asked for a listing yet, or for changes. */
+static bool is_unasked(diskv *store)
+{
+    return store->detached && atomic_load(&store->index_stale) == STALE_ALL &&
+           !changes_wanted(store->changes);
+}
+
+void index_note(diskv *store, struct noting *n, bool more)
+{
+    n->next = NULL;
+    pthread_mutex_lock(&store->note_lock);
+    *store->last_noting = n;
+    store->last_noting = &n->next;
+    if (more) {
         pthread_mutex_unlock(&store->note_lock);
-    } else if (rc != DISKV_EINDOUBT) {
         return;
     }
+    struct noting *all = store->first_noting;
+    store->first_noting = NULL;
+    store->last_noting = &store->first_noting;
+    int rc = 0;
+    for (struct noting *at = is_unasked(store) ? NULL : all; at;)
+        at = notings_apply(store, at, &rc);
+    pthread_mutex_unlock(&store->note_lock);
     if (rc && atomic_load(&store->index_stale) != STALE_ALL)
         log_warning("the index missed a change (%s): it is brought in step before the next listing",
                     diskv_strerror(rc));
     if (rc)
         index_doubt(store, STALE_ALL);
+    for (struct noting *next; all; all = next) {
+        next = all->next;
+        all->noted(all);
+    }
 }
 
 /* Makes the stamps of the places where the key may have been stand for nothing: they may be those
@@ -145,7 +180,7 @@ static void look_log(diskv *store, const struct look *look)
  * the `*left` are kept, to be looked at again. */
 static int looks_apply(diskv *store, struct look *looks, size_t count, size_t *left)
 {
-    struct index_change changes[LOOKS_MAX];
+    struct index_change changes[CHANGES_MAX];
     size_t n = 0;
     *left = 0;
     pthread_mutex_lock(&store->note_lock);
@@ -166,10 +201,10 @@ static int looks_apply(diskv *store, struct look *looks, size_t count, size_t *l
 
 int index_check(diskv *store, const char *keys, size_t size)
 {
-    struct look looks[LOOKS_MAX];
+    struct look looks[CHANGES_MAX];
     size_t count = 0;
     for (size_t at = 0; at < size || count;) {
-        for (; at < size && count < LOOKS_MAX; at += looks[count++].change.len + 1)
+        for (; at < size && count < CHANGES_MAX; at += looks[count++].change.len + 1)
             looks[count].change = (struct index_change){.key = keys + at, .len = strlen(keys + at)};
         int rc = 0;
         for (size_t i = 0; i < count && !rc; i++)

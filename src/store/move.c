@@ -5,6 +5,7 @@
 
 struct moving {
     struct engine_move engine_move;
+    struct noting noting;
     diskv *store;
     struct diskv_move *move;
     struct notes notes;
@@ -33,23 +34,33 @@ static int to_guard(void *ctx, const struct engine_info *current)
     return m->move->to_guard(m->move->to_guard_ctx, current ? &info : NULL);
 }
 
+static void move_noted(struct noting *n)
+{
+    struct moving *m = container_of(n, struct moving, noting);
+    diskv_done *done = m->done;
+    void *ctx = m->ctx;
+    int rc = n->rc;
+    free(m);
+    done(ctx, rc);
+}
+
 static void move_done(struct engine_op *op, int rc)
 {
     struct moving *m = container_of(op, struct moving, engine_move.op);
     struct diskv_move *move = m->move;
-    const struct index_change changes[] = {
-        {.erase = true, .key = move->from, .len = move->from_len},
-        {.key = move->to, .len = move->to_len},
-    };
     if (!rc) {
         info_from_engine(m->store, &m->engine_move.info, &move->info, NULL, NULL);
         move->created = m->engine_move.created;
     }
-    index_note(m->store, changes, array_len(changes), &move->info, rc);
-    diskv_done *done = m->done;
-    void *ctx = m->ctx;
-    free(m);
-    done(ctx, rc);
+    m->noting = (struct noting){
+        .changes = {{.erase = true, .key = move->from, .len = move->from_len},
+                    {.key = move->to, .len = move->to_len}},
+        .count = 2,
+        .info = &move->info,
+        .rc = rc,
+        .noted = move_noted,
+    };
+    index_note(m->store, &m->noting, op->more);
 }
 
 static int moving_new(diskv *store, struct diskv_move *move, struct moving **out)

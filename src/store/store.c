@@ -127,6 +127,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
         return DISKV_ENOMEM;
     pthread_mutex_init(&store->sync_lock, NULL);
     pthread_mutex_init(&store->note_lock, NULL);
+    store->last_noting = &store->first_noting;
     store->lock = (struct home_lock){-1, -1};
     store->detached = options->detached;
     store->sync = options->sync != DISKV_SYNC_NONE;

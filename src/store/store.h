@@ -62,7 +62,9 @@ struct diskv {
     struct scrub *scrub; /* or NULL */
     struct background *background;
 
-    pthread_mutex_t note_lock;      /* of changes to the index that go by what a key has */
+    pthread_mutex_t note_lock;   /* of changes to the index that go by what a key has */
+    struct noting *first_noting; /* those that are not noted yet, oldest first */
+    struct noting **last_noting;
     atomic_uint noted[NOTED_SLOTS]; /* the number of the last change */
     atomic_uint note_number;        /* of the last of all */
     struct changes *changes;
@@ -149,10 +151,20 @@ uint64_t decoding_size(const struct decoding *decoding);
 
 /* --- index_note.c: what the index has of single keys --- */
 
-/* Notes, all at once, that keys were written, to what `info` says, or erased, as `rc` says; in
- * doubt, or where the index fails, it is stale from then on. */
-void index_note(diskv *store, const struct index_change *changes, size_t count,
-                const struct diskv_info *info, int rc);
+/* A change of values that has ended. */
+struct noting {
+    struct index_change changes[2]; /* what it did to the keys */
+    size_t count;
+    const struct diskv_info *info; /* of what was written */
+    int rc;                        /* in doubt the index is stale, else changes nothing */
+    void (*noted)(struct noting *n);
+    struct noting *next;
+};
+
+/* Notes what a change did, and calls `noted`. With `more` another one is noted next by the same
+ * thread, and this one may wait for it: those that end together cost one change of the index.
+ * Where the index fails it is stale from then on. */
+void index_note(diskv *store, struct noting *n, bool more);
 
 /* Brings what the index has of some keys in step with the files, and logs what was not known.
  * `keys` is `size` bytes, each key with its NUL. What is noted meanwhile stands. Waits for the

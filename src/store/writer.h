@@ -33,6 +33,7 @@ struct diskv_writer {
     bool ending;                   /* a commit follows what is being written */
     bool as_is;                    /* the content is a file's or a value's, which was not read */
 
+    struct noting noting;
     struct record record;
     struct fields fields;
     struct diskv_info info;
