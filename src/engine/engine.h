@@ -105,6 +105,8 @@ struct engine_copy {
 struct engine_commit {
     struct engine_op op;
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
+    const void *data;             /* its last bytes, behind what was written before */
+    size_t data_len;
     const char *key;
     size_t len;
     struct timespec mtime; /* the value's from now on */

@@ -73,6 +73,7 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
     fs->exact_perm = options->exact_perm;
     fs->detached = options->detached;
     fs->tmp_fd = -1;
+    fs->pid = getpid();
     pthread_mutex_init(&fs->own_lock, NULL);
     fs->unsynced = true; /* an earlier process may have left it so */
     int rc = DISKV_ENOMEM;

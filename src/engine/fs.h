@@ -33,12 +33,17 @@ struct fs {
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */
     atomic_ullong next_tmp;
+    pid_t pid;
     struct fs_watch *watch; /* or NULL */
 };
 
 /* From this size on what is done to a whole value takes too long for the committer: a worker does
  * it. */
 #define FS_LARGE (1024 * 1024)
+
+/* Up to this size a new value is written where it is given its name, if it need not be synced: to
+ * hand it over would take longer. */
+#define FS_SMALL (64 * 1024)
 
 /* How much a large value gathers in the page cache before the kernel is asked to write it out,
  * which it would do some time later anyway: a sync at the end then finds little left. */
@@ -183,6 +188,7 @@ struct fs_writer {
     struct engine_writer writer;
     struct job job; /* of abort */
     int fd;         /* -1 until the first write */
+    bool prepared;  /* ready to be given its name */
     bool synced;
     bool shared; /* the file had a name before, and is open for reading only */
     uint64_t size;
@@ -194,6 +200,9 @@ int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
 void fs_write(struct engine_write *w);
 void fs_abort(struct engine_writer *writer);
 void fs_commit(struct engine_commit *c);
+
+/* Writes what a commit brings and sets what rides on the file. A code of diskv's table. */
+int fs_commit_prepare(struct fs *fs, struct engine_commit *c);
 
 /* For workers, errors are negative errnos: makes the writer's file, appends to it, and tells that
  * it has grown by `len`. */

@@ -9,12 +9,19 @@
 
 enum kind { COMMIT, ERASE, CLEAR, ANNOTATE, MOVE };
 
+static int commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)
+{
+    bool prepared = container_of(c->writer, struct fs_writer, writer)->prepared;
+    int rc = prepared ? 0 : fs_commit_prepare(fs, c);
+    return rc ? rc : fs_commit_apply(fs, c, dirs);
+}
+
 /* What is to be done of each kind. */
 static int change_apply(struct fs *fs, struct engine_op *op, struct fs_dirs *dirs)
 {
     switch ((enum kind)op->kind) {
     case COMMIT:
-        return fs_commit_apply(fs, container_of(op, struct engine_commit, op), dirs);
+        return commit_apply(fs, container_of(op, struct engine_commit, op), dirs);
     case ERASE:
         return fs_erase_apply(fs, container_of(op, struct engine_erase, op), dirs);
     case CLEAR:

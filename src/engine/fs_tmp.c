@@ -11,7 +11,7 @@
 void fs_tmp_name(struct fs *fs, char name[static FS_TMP_NAME])
 {
     unsigned long long n = atomic_fetch_add_explicit(&fs->next_tmp, 1, memory_order_relaxed);
-    snprintf(name, FS_TMP_NAME, "%ld.%llu", (long)getpid(), n);
+    snprintf(name, FS_TMP_NAME, "%ld.%llu", (long)fs->pid, n);
 }
 
 /* Opens the directory `name`, made where it is missing. */

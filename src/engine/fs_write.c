@@ -180,14 +180,12 @@ static int attributes_set(const struct engine_commit *c, const struct fs_writer 
     return rc || w->shared ? rc : sys_set_mtime(fd, c->mtime);
 }
 
-/* Everything about a commit that needs no order among commits: the file, its attributes, and for a
- * large one its sync. */
-static void prepare_run(struct job *job)
+int fs_commit_prepare(struct fs *fs, struct engine_commit *c)
 {
-    struct engine_commit *c = container_of(job, struct engine_commit, op.job);
     struct fs_writer *w = fs_writer_of(c->writer);
-    struct fs *fs = writer_fs(w);
     int rc = w->fd < 0 ? fs_file_make(fs, w) : 0;
+    if (!rc)
+        rc = fs_file_append(fs, w, c->data, c->data_len);
     if (!rc)
         rc = attributes_set(c, w);
     if (!rc)
@@ -198,17 +196,35 @@ static void prepare_run(struct job *job)
     } else if (!rc && c->op.sync) {
         sys_start_writeback(w->fd, 0, 0);
     }
+    w->prepared = true;
+    return rc ? error_from_errno(-rc) : 0;
+}
+
+static void prepare_run(struct job *job)
+{
+    struct engine_commit *c = container_of(job, struct engine_commit, op.job);
+    struct fs_writer *w = fs_writer_of(c->writer);
+    int rc = fs_commit_prepare(writer_fs(w), c);
     if (rc) {
         fs_writer_end(w, false);
-        c->op.done(&c->op, error_from_errno(-rc));
+        c->op.done(&c->op, rc);
         return;
     }
     fs_commit_post(c);
 }
 
+/* All that needs no order among commits is done by the workers, unless it is little. A small value
+ * that need not be synced costs the committer, where the key has none: newfstatat (tmp), openat2
+ * (make), pwrite, fsetxattr, utimensat, openat2 (directory), newfstatat, renameat and two closes;
+ * no allocation and no copy but the kernel's. */
 void fs_commit(struct engine_commit *c)
 {
+    struct fs_writer *w = fs_writer_of(c->writer);
+    if (w->fd < 0 && !c->op.sync && c->data_len <= FS_SMALL) {
+        fs_commit_post(c);
+        return;
+    }
     c->op.engine = c->writer->engine;
     c->op.job.run = prepare_run;
-    workers_post(writer_fs(fs_writer_of(c->writer))->workers, &c->op.job);
+    workers_post(writer_fs(w)->workers, &c->op.job);
 }

@@ -253,7 +253,7 @@ static void memory_commit(struct engine_commit *c)
     attributes_set(v, c);
     v->key = key_copy(c->key, c->len);
     v->len = c->len;
-    int rc = v->key ? 0 : DISKV_ENOMEM;
+    int rc = v->key ? value_append(v, c->data, c->data_len) : DISKV_ENOMEM;
     pthread_mutex_lock(&m->lock);
     m->next_ident++;
     memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);

@@ -85,6 +85,7 @@ static int record_make(diskv_writer *w)
  * kernel takes from its tick, cannot bear the same one. */
 void writer_commit(diskv_writer *w)
 {
+    w->stored += w->len;
     clock_gettime(CLOCK_REALTIME, &w->record.mtime);
     bool recorded = !w->as_is || w->record.hashed || w->fields.len;
     int rc = recorded ? record_make(w) : 0;
@@ -95,6 +96,8 @@ void writer_commit(diskv_writer *w)
     w->under_way.commit = (struct engine_commit){
         .op.done = commit_done,
         .writer = w->engine_writer,
+        .data = w->buf,
+        .data_len = w->len,
         .key = w->key,
         .len = w->key_len,
         .mtime = w->record.mtime,

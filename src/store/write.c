@@ -165,6 +165,8 @@ static void buffer_send(diskv_writer *w)
 {
     if (is_encoding(w) && (w->len || w->ending))
         encode_post(w);
+    else if (w->ending)
+        writer_commit(w);
     else
         write_start(w, w->buf, w->len);
 }

@@ -16,6 +16,9 @@ MEMORY = {"brk", "madvise", "mmap", "mprotect", "munmap"}  # malloc's, now and t
 
 HOT = ["receive", "stat", "send"]
 
+COMMIT = {"openat2": "open", "pwrite64": "write", "writev": "write", "fsetxattr": "attribute", "utimensat": "time",
+          "newfstatat": "stat", "renameat": "rename", "renameat2": "rename", "write": "resume"}
+
 
 @contextmanager
 def traced(server):
@@ -45,7 +48,7 @@ def calls_of(trace, mark):
                 thread = found[1]
             if thread is None or not found or found[1] != thread:
                 continue
-            if found[2] == "epoll_wait":
+            if found[2] in ("epoll_wait", "epoll_pwait"):
                 return calls
             if found[2] not in MEMORY:
                 calls.append(KINDS.get(found[2], found[2]))
@@ -65,6 +68,26 @@ def cost(server, trace, *requests):
         assert time.monotonic() < end, "the trace does not have the request"
         time.sleep(0.05)
     return calls
+
+
+def put_cost(trace, mark):
+    """The calls of the thread that gave a value its name, from when it woke up until it waited again, and how many
+    threads had a part in the request with `mark` in it; None before it was answered."""
+    calls, renaming, begun = {}, None, False
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            found = re.match(r"(\d+) +(\w+)\(", line)
+            begun = begun or mark in line
+            if not begun or not found:
+                continue
+            thread, call = found.groups()
+            if call in ("sendto", "sendmsg"):
+                return calls[renaming], len(calls)
+            if call.startswith("renameat"):
+                renaming = thread
+            if call not in MEMORY | {"futex", "lseek"}:
+                calls.setdefault(thread, []).append(COMMIT.get(call, call))
+    return None
 
 
 def read_answer(connection, bodiless):
@@ -116,6 +139,26 @@ def a_value_in_the_page_cache_is_opened_read_and_sent_by_the_same_thread():
         calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
         assert calls == ["receive", "stat", "open", "stat", *["attribute"] * 3, "read", "stat", "send", "stat",
                          "close"], calls
+
+
+@test
+def a_small_put_without_sync_is_written_named_and_indexed_by_one_thread_beside_its_loop():
+    with store("--sync", "none") as (s, trace):
+        for i in range(3):
+            mark = f"{time.monotonic_ns()}"
+            request = f"PUT /keys/new{i} HTTP/1.1\r\nHost: h\r\nX-Mark: {mark}\r\nContent-Length: 4096\r\n\r\n"
+            with socket.create_connection(("127.0.0.1", s.port)) as connection:
+                connection.sendall(request.encode() + b"x" * 4096)
+                assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+        end = time.monotonic() + 30
+        while (cost := put_cost(trace, mark)) is None:
+            assert time.monotonic() < end, "the trace does not have the request"
+            time.sleep(0.05)
+        calls, threads = cost
+        put, index, resume = calls[:10], calls[10:-1], calls[-1]
+        assert put == ["stat", "open", "write", "attribute", "time", "open", "stat", "rename", "close", "close"], calls
+        assert set(index) == {"write"} and len(index) <= 8 and resume == "resume", calls
+        assert threads == 2, "the loop and the committer"
 
 
 if __name__ == "__main__":
