@@ -68,13 +68,18 @@ void answer_vary(struct answer *a, const char *name)
     free(joined);
 }
 
+static time_t earlier(time_t a, time_t b)
+{
+    return a < b ? a : b;
+}
+
 void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix)
 {
     char etag[DISKV_ETAG_MAX + 16], date[DATE_SIZE];
 
     snprintf(etag, sizeof(etag), "\"%s%s\"", info->etag, suffix);
     answer_header(a, MHD_HTTP_HEADER_ETAG, etag);
-    date_format(info->modified.tv_sec, date);
+    date_format(earlier(info->modified.tv_sec, time(NULL)), date);
     if (date[0] != '\0')
         answer_header(a, MHD_HTTP_HEADER_LAST_MODIFIED, date);
 }

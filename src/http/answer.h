@@ -29,7 +29,8 @@ void answer_header(struct answer *a, const char *name, const char *value);
 /* Adds a name to the answer's Vary, behind those it has: some caches look at one such line only. */
 void answer_vary(struct answer *a, const char *name);
 
-/* Adds ETag, with `suffix` behind that of the value, and Last-Modified. */
+/* Adds ETag, with `suffix` behind that of the value, and Last-Modified, which is
+ * never later than now (RFC 9110, section 8.8.2.1); conditions go by the value's own time. */
 void answer_validators(struct answer *a, const struct diskv_info *info, const char *suffix);
 
 /* Answers a change that gave `key` its value: with that one's validators, and with its Location
