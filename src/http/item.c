@@ -2,7 +2,6 @@
 #include "answer.h"
 #include "json.h"
 #include "metadata.h"
-#include <inttypes.h>
 
 /* What begins the object; its end is the caller's. */
 static int print_open(struct buf *out, const char *key, size_t len, const struct diskv_info *info)
@@ -17,13 +16,17 @@ static int print_open(struct buf *out, const char *key, size_t len, const struct
     if (rc == 0 && info->size == DISKV_SIZE_UNKNOWN)
         rc = buf_add_str(out, "null");
     else if (rc == 0)
-        rc = buf_printf(out, "%" PRIu64, info->size);
+        rc = buf_add_number(out, info->size);
     if (rc == 0)
         rc = buf_add_str(out, ",\"modified\":");
     if (rc == 0)
         rc = json_time(out, &info->modified);
     if (rc == 0)
-        rc = buf_printf(out, ",\"etag\":\"%s\",\"type\":", info->etag);
+        rc = buf_add_str(out, ",\"etag\":\"");
+    if (rc == 0)
+        rc = buf_add_str(out, info->etag);
+    if (rc == 0)
+        rc = buf_add_str(out, "\",\"type\":");
     if (rc == 0)
         rc = json_string(out, type, strlen(type));
     return rc;

@@ -47,18 +47,40 @@ int json_string(struct buf *out, const char *s, size_t len)
     return rc == 0 ? buf_add(out, "\"", 1) : rc;
 }
 
+/* Writes a number with this many digits; the end. */
+static char *put_digits(char *out, unsigned number, int digits)
+{
+    for (int i = digits; i-- > 0; number /= 10)
+        out[i] = (char)('0' + number % 10);
+    return out + digits;
+}
+
+static char *put_part(char *out, char before, int number)
+{
+    *out = before;
+    return put_digits(out + 1, (unsigned)number, 2);
+}
+
 int json_time(struct buf *out, const struct timespec *time)
 {
-    char seconds[32], decimals[12] = "";
+    char text[40] = "\"", *end = text + 1;
     struct tm tm;
 
-    if (gmtime_r(&time->tv_sec, &tm) == NULL ||
-        strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+    if (gmtime_r(&time->tv_sec, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
         return buf_add_str(out, "null");
+    end = put_digits(end, (unsigned)tm.tm_year + 1900, 4);
+    end = put_part(end, '-', tm.tm_mon + 1);
+    end = put_part(end, '-', tm.tm_mday);
+    end = put_part(end, 'T', tm.tm_hour);
+    end = put_part(end, ':', tm.tm_min);
+    end = put_part(end, ':', tm.tm_sec);
     if (time->tv_nsec > 0) {
-        snprintf(decimals, sizeof(decimals), ".%09u", (unsigned)time->tv_nsec % 1000000000);
-        for (size_t len = strlen(decimals); len > 0 && decimals[len - 1] == '0'; len--)
-            decimals[len - 1] = '\0';
+        *end++ = '.';
+        end = put_digits(end, (unsigned)time->tv_nsec, 9);
+        while (end[-1] == '0')
+            end--;
     }
-    return buf_printf(out, "\"%s%sZ\"", seconds, decimals);
+    *end++ = 'Z';
+    *end++ = '"';
+    return buf_add(out, text, (size_t)(end - text));
 }

@@ -39,6 +39,16 @@ int buf_add_str(struct buf *b, const char *s)
     return buf_add(b, s, strlen(s));
 }
 
+int buf_add_number(struct buf *b, uint64_t number)
+{
+    char digits[20], *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return buf_add(b, at, (size_t)(digits + sizeof digits - at));
+}
+
 int buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;

@@ -3,6 +3,7 @@
 #define BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data; /* NUL-terminated past `len` once anything was added; NULL before */
@@ -16,6 +17,7 @@ int buf_reserve(struct buf *b, size_t more);
 /* Appends; ENOMEM leaves the buffer as it was. */
 int buf_add(struct buf *b, const void *data, size_t len);
 int buf_add_str(struct buf *b, const char *s);
+int buf_add_number(struct buf *b, uint64_t number); /* in decimal */
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Hands the bytes to the caller, for free(), and empties the buffer; NULL where nothing was added.
