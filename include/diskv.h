@@ -181,8 +181,8 @@ struct diskv_options {
     const struct diskv_codec *codec;
 
     /* Memory for values that are read often, in bytes with all that goes with them; 0 for none. A
-     * hit costs a look at the file and is never stale; the least used make room. In Go:
-     * CacheSizeMax. */
+     * hit costs a look at the file and is never stale; the least used make room. A quarter as much
+     * goes, likewise, to what listings told of values. In Go: CacheSizeMax. */
     uint64_t cache_bytes;
 
     /* The order of the keys, NULL for that of their bytes. With another the index is kept in memory

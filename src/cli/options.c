@@ -45,7 +45,8 @@ static const struct option options_table[] = {
     {"compress", "none|gzip|zlib", "none",
      "how values are compressed in their files; with a level from 0 to 9 as gzip:9", KIND_COMPRESS,
      0, 0, 0, NULL},
-    {"cache-bytes", "BYTES", "67108864", "memory for values that are read often; 0 for none",
+    {"cache-bytes", "BYTES", "67108864",
+     "memory for values that are read often, and a quarter more for what listings told; 0 for none",
      KIND_U64, FIELD(store.cache_bytes), 0, INT64_MAX, NULL},
     {"cors-origin", "ORIGIN", NULL,
      "pages of this web origin, as https://app.example, or of all (*) may use the store; may be "

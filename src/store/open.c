@@ -3,12 +3,6 @@
 
 #include "util.h"
 
-/* How long a value must not have changed before it is cached: as long as a file system's clock may
- * hide a second change behind the first. One that shows the nanoseconds of the store's own writes
- * ticks often. */
-#define QUIET_NS          2000000000
-#define QUIET_RECORDED_NS 100000000
-
 static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read how,
                       diskv_reader **out)
 {
@@ -85,8 +79,7 @@ static int reader_opened(diskv_reader *r)
     r->known.codec[0] = '\0';
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
     bool kept = r->how != DISKV_READ_DIRECT && r->how != DISKV_READ_ONCE;
-    r->cacheable =
-        r->store->cache && kept && info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
+    r->cacheable = r->store->cache && kept && info_settled(info, recorded);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
     return r->store->codec ? DISKV_EAGAIN : 0;

@@ -226,13 +226,24 @@ static bool record_read(const struct engine_info *from, struct record *record,
 
 /* --- What an engine knows --- */
 
+/* How long a value must not have changed: as long as a file system's clock may hide a second change
+ * behind the first. One that shows the nanoseconds of the store's own writes ticks often. */
+#define QUIET_NS          2000000000
+#define QUIET_RECORDED_NS 100000000
+
+bool info_settled(const struct engine_info *info, bool recorded)
+{
+    return info->quiet_ns >= (recorded ? QUIET_RECORDED_NS : QUIET_NS);
+}
+
 /* The type is an attribute of its own, for other programs too. While it changes with the fields the
  * record, which changes in one step, says from what to what. */
 static void type_set(const struct engine_info *from, const struct record *record, char *out)
 {
     bool changing = record->retyped && strcmp(from->type, record->was_type) == 0;
     const char *type = changing ? record->type : from->type;
-    snprintf(out, DISKV_TYPE_MAX + 1, "%s", type_valid(type) ? type : "");
+    bool valid = type_valid(type);
+    memcpy(out, valid ? type : "", valid ? strlen(type) + 1 : 1);
 }
 
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,

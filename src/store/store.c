@@ -7,6 +7,9 @@
 
 #define WORKERS_DEFAULT 8
 
+/* What listings told may take so small a part of what the cache may, beside it. */
+#define ROWS_SHARE 4
+
 static int layout_choose(const struct diskv_options *options, struct layout *out)
 {
     if (options->to_path || options->to_key)
@@ -100,6 +103,8 @@ static int parts_open(diskv *store, const char *dir, const struct diskv_options 
     int rc = codecs_open(store, options);
     if (!rc && options->cache_bytes)
         rc = cache_new(options->cache_bytes, &store->cache);
+    if (!rc && options->cache_bytes)
+        rc = rows_new(options->cache_bytes / ROWS_SHARE, &store->rows);
     if (!rc)
         rc = workers_new(options->workers ? options->workers : WORKERS_DEFAULT, &store->workers);
     if (!rc)
@@ -161,6 +166,7 @@ void diskv_close(diskv *store)
         store->index->ops->free(store->index);
     for (size_t i = 0; i < CODECS_MAX; i++)
         codec_free(store->codecs[i]);
+    rows_free(store->rows);
     cache_free(store->cache);
     changes_free(store->changes);
     home_unlock(&store->lock);

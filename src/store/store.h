@@ -11,6 +11,7 @@
 #include "fields.h"
 #include "index.h"
 #include "layout.h"
+#include "rows.h"
 #include "workers.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct diskv {
     struct index *index;
     bool byte_order;     /* keys are in the order of their bytes */
     struct cache *cache; /* or NULL */
+    struct rows *rows;   /* or NULL */
     struct codec *codecs[CODECS_MAX];
     const struct codec *codec; /* the one of `codecs` that values are written with, or NULL */
     bool sync;
@@ -125,6 +127,10 @@ int record_format(const struct record *record, const struct fields *fields,
  * may be NULL. */
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
                       struct fields *fields, struct record *record);
+
+/* True where the value's identity tells of every change from now on, so that what is known of it may
+ * be kept. `recorded` is what info_from_engine said. */
+bool info_settled(const struct engine_info *info, bool recorded);
 
 /* True where `type` may stand in a header field (RFC 9110, section 5.5) and fits. */
 bool type_valid(const char *type);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import time
 from urllib.parse import quote
 
 from diskvtest import Server, curl, main, test
@@ -124,6 +125,47 @@ def what_other_programs_change_is_listed_within_seconds_of_a_restart():
         os.rename(os.path.join(s.dir, "a"), os.path.join(s.dir, "b"))
         with Server(dir=s.dir) as again:
             assert names(again) == ["b"]
+
+
+def assert_items_agree_with_heads(s, expected):
+    items = page(s)["keys"]
+    assert [item["key"] for item in items] == sorted(expected)
+    for item in items:
+        head = curl("-I", f"{s.url}/keys/{item['key']}").headers
+        assert (f'"{item["etag"]}"', str(item["size"]), item["type"]) == (
+            head["etag"], head["content-length"], head["content-type"]), (item, head)
+
+
+@test
+def what_was_listed_before_is_listed_as_it_is_now():
+    with Server() as s:
+        kept = ["edited", "replaced", "retyped", "overwritten", "as-it-was"]
+        put(s, "erased", "removed", *kept)
+        time.sleep(0.2)  # what changed a moment ago is looked at again in any case
+        assert_items_agree_with_heads(s, ["erased", "removed", *kept])
+        with open(f"{s.dir}/edited", "r+b") as file:
+            file.write(b"E")
+        with open(f"{s.dir}/new", "wb") as file:
+            file.write(b"another")
+        os.rename(f"{s.dir}/new", f"{s.dir}/replaced")
+        os.setxattr(f"{s.dir}/retyped", "user.mime_type", b"text/x-new")
+        os.remove(f"{s.dir}/removed")
+        assert curl("-X", "DELETE", s.url + "/keys/erased").status == 204
+        assert curl("-T", "-", s.url + "/keys/overwritten", input=b"longer than it was").status == 204
+        for _ in range(3):
+            assert_items_agree_with_heads(s, kept)
+            time.sleep(0.2)
+
+
+@test
+def a_listing_longer_than_there_is_memory_for_is_whole():
+    with Server("--cache-bytes", 4096) as s:
+        keys = [f"k{number:03}" for number in range(150)]
+        for key in keys:
+            assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"x" * int(key[1:])).status == 201
+        time.sleep(0.2)
+        for _ in range(3):
+            assert [(item["key"], item["size"]) for item in page(s)["keys"]] == [(key, int(key[1:])) for key in keys]
 
 
 @test

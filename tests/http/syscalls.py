@@ -161,5 +161,23 @@ def a_small_put_without_sync_is_written_named_and_indexed_by_one_thread_beside_i
         assert threads == 2, "the loop and the committer"
 
 
+def looks(server, trace):
+    """What a listing calls with each key."""
+    before = os.path.getsize(trace)
+    assert curl(server.url + "/keys").status == 200
+    curl(server.url + "/healthz")
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        file.seek(before)
+        found = re.findall(r"(\w+)\(\d+, \"(hot|cold\d)\"", file.read())
+    return {key: [KINDS.get(call, call) for call, name in found if name == key] for _, key in found}
+
+
+@test
+def a_value_that_was_listed_before_costs_a_listing_one_look():
+    with store() as (s, trace):
+        assert looks(s, trace) == {key: ["open"] for key in ("hot", "cold0", "cold1", "cold2")}
+        assert looks(s, trace) == {key: ["stat"] for key in ("hot", "cold0", "cold1", "cold2")}
+
+
 if __name__ == "__main__":
     main()
