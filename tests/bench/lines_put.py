@@ -67,8 +67,8 @@ def put_1g(server, _):
     finally:
         ended.set()
         watcher.join()
-    return {"speed": 1024 / took, "cpu": measure.cpu_us(server.pid) - before, "anon": max(anon) / 1024,
-            "peak": measure.memory_kib(server.pid, "VmHWM") / 1024}
+    return {"speed": 1024 / took, "spent": (measure.cpu_us(server.pid) - before) / 1e6,
+            "anon": max(anon) / 1024, "peak": measure.memory_kib(server.pid, "VmHWM") / 1024}
 
 
 def gets(server, seconds, beside=False):

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+COMMAND_SECONDS = 300
 
 
 class Wrong(Exception):
@@ -45,8 +46,12 @@ def memory_kib(pid, field):
 
 
 def command(*words, **options):
-    """Runs a command and returns its standard output; Wrong where it fails."""
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
+    """Runs a command and returns its standard output; Wrong where it fails or does not end."""
+    try:
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
+                              timeout=COMMAND_SECONDS, **options)
+    except subprocess.TimeoutExpired as late:
+        raise Wrong(str(late)) from late
     if done.returncode:
         raise Wrong(f"{words[0]} exited with {done.returncode}: {done.stderr or done.stdout}")
     return done.stdout
@@ -108,7 +113,8 @@ def h2load(server, path, connections, seconds, *headers):
 def ab_head(server, path, connections, seconds):
     """The same for HEAD by ab, which knows that its answer has no body."""
     before = cpu_us(server.pid)
-    text = command("ab", "-q", "-k", "-i", "-c", connections, "-t", seconds, "-n", 1_000_000_000, server.url + path)
+    text = command("ab", "-q", "-k", "-i", "-c", connections, "-t", seconds, "-n", 10_000_000,
+                   server.url + path)
     spent = cpu_us(server.pid) - before
 
     def figure(name):

@@ -9,7 +9,7 @@ from line import Owed, median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS = {"rate": "requests/s", "cpu": "CPU µs/request", "p99": "p99 ms", "peak": "peak MiB",
-         "speed": "MiB/s", "seconds": "s", "anon": "RssAnon MiB", "each": "KiB a connection", "puts": "PUTs/s"}
+         "speed": "MiB/s", "seconds": "s", "anon": "RssAnon MiB", "each": "KiB a connection", "puts": "PUTs/s", "spent": "CPU s"}
 
 
 def first_line(*words):
