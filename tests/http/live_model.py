@@ -241,11 +241,12 @@ def dropped(s):
     """What happens meanwhile the kernel drops: the queue is full, and the server does not read it."""
     with open(QUEUE, encoding="ascii") as file:
         limit = int(file.read())
+    paths = f"{s.dir}/flood1", f"{s.dir}/flood2"  # in turns, as what comes twice is told once
     os.kill(s.pid, signal.SIGSTOP)
     try:
-        for number in range(limit // 2 + 100):
-            path = f"{s.dir}/flood{number % 2}"
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        for number in range(limit + 100):
+            os.close(os.open(paths[number % 2], os.O_CREAT | os.O_WRONLY))
+        for path in paths:
             os.remove(path)
         yield
     finally:
