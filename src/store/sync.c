@@ -104,6 +104,7 @@ struct sync {
     bool fresh;           /* the index was empty: nothing can be gone */
     bool logged;          /* what is found out is to be logged */
     struct names places;  /* to scan */
+    size_t told;          /* of these the first bytes, where few are; the others were found */
     struct notes read;    /* places that were scanned, with what is to be noted of them */
     struct names changed; /* places that were scanned or are no more */
     struct buf changed_set;
@@ -112,6 +113,8 @@ struct sync {
     size_t batch_count;
     unsigned since;      /* the number of the last change before the place was read */
     struct buf doubtful; /* keys that changed since, likewise */
+    struct buf asked;    /* the place that was asked for last whether it is known */
+    bool unknown;        /* the answer */
     uint64_t foreign;    /* to be added to the store's, modulo 2^64 */
 };
 
@@ -124,6 +127,7 @@ static void sync_free(struct sync *s)
     buf_free(&s->seen);
     buf_free(&s->batch);
     buf_free(&s->doubtful);
+    buf_free(&s->asked);
 }
 
 /* Ends it half-way where the store is being closed. */
@@ -211,14 +215,31 @@ static int note_write(struct sync *s, const char *name, const struct engine_plac
                                 PLACE_NOTE_HEAD + place->stamp_len);
 }
 
+/* True where a place that is read for the first time may have had keys of its own: what the store
+ * wrote into it is in the index at once, and it may be another directory by now. One that was found
+ * lies in one that was read. */
+static bool may_have_had(const struct sync *s, const char *name)
+{
+    struct engine *engine = s->store->engine;
+    char prefix[DISKV_KEY_MAX];
+    size_t len = 0;
+    if (s->places.next <= s->told && s->store->byte_order && engine->ops->prefix)
+        engine->ops->prefix(engine, name, prefix, &len);
+    return len > 0;
+}
+
 /* Notes a place that was scanned, at once where nothing is to be dropped before. */
 static int place_read(struct sync *s, const char *name, const struct engine_place *place,
                       bool before)
 {
     struct place_note note = note_of(place);
     s->foreign += place->foreign;
-    if (s->fresh || (s->few && !before))
+    if (s->fresh)
         return note_write(s, name, place);
+    if (s->few && !before && !may_have_had(s, name)) {
+        int rc = set_add(&s->changed_set, name, strlen(name));
+        return rc ? rc : note_write(s, name, place);
+    }
     int rc = changed_add(s, name);
     return rc ? rc
               : notes_add(&s->read, name, strlen(name), &note, PLACE_NOTE_HEAD + place->stamp_len);
@@ -304,14 +325,32 @@ static int known_check_all(struct sync *s)
 
 /* --- Keys of the index that are gone --- */
 
-/* True where a key that was not seen may have been: in a place that was read or is gone. */
-static bool may_be_gone(const struct sync *s, const char *key, size_t len)
+/* True where nothing is noted of a place: it is gone, or was not there for long enough. Keys of one
+ * place mostly come together. */
+static bool is_unknown(struct sync *s, const char *place, size_t len)
+{
+    struct index *index = s->store->index;
+    char note[INDEX_NOTE_VALUE_MAX];
+    size_t note_len;
+    struct buf *asked = &s->asked;
+    if (asked->len == len && len && memcmp(asked->data, place, len) == 0)
+        return s->unknown;
+    s->unknown = index->ops->note_get(index, place, len, note, &note_len) == DISKV_ENOTFOUND;
+    asked->len = 0;
+    buf_add(asked, place, len); /* else it is asked for again */
+    return s->unknown;
+}
+
+/* True where a key that was not seen may have been: in a place that was read, is gone or was never
+ * known. */
+static bool may_be_gone(struct sync *s, const char *key, size_t len)
 {
     char place[ENGINE_PLACE_MAX];
     size_t outer;
     if (s->all || s->store->engine->ops->locate(s->store->engine, key, len, place, &outer))
         return true;
-    return set_has(&s->changed_set, place, outer) || set_has(&s->changed_set, place, strlen(place));
+    return set_has(&s->changed_set, place, outer) ||
+           set_has(&s->changed_set, place, strlen(place)) || is_unknown(s, place, outer);
 }
 
 /* Collects what may be gone of the keys that begin with `prefix`, which say where they end only in
@@ -448,6 +487,7 @@ int index_read(diskv *store, const char *names, size_t size)
 {
     struct sync s = {.store = store, .few = true, .logged = changes_wanted(store->changes)};
     int rc = buf_add(&s.places.text, names, size);
+    s.told = size;
     if (!rc)
         rc = places_scan(&s);
     if (!rc)

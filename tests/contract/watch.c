@@ -5,6 +5,7 @@
 #include "store_helpers.h"
 #include "sys.h"
 #include "tempdir.h"
+#include "util.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -467,6 +468,29 @@ static void an_echo_takes_nothing_back_that_was_committed(void **state)
     }
 }
 
+/* The thread that follows the files is kept until the directories are gone that it would have read.
+ */
+static void what_was_put_in_new_directories_goes_with_them(void **state)
+{
+    static const char *const changes[] = {"rm -r a", "rm -r a && mkdir a",
+                                          "rm -r a && mkdir -p a/b/c && echo y > a/b/y"};
+    struct live *l = *state;
+    for (size_t i = 0; i < array_len(changes); i++) {
+        assert_int_equal(store_put(l->store, "k", "v"), 0);
+        wait_until(keys(l) == 1);
+        atomic_store(&held, HELD_NEXT);
+        assert_int_equal(store_erase(l->store, "k"), 0);
+        wait_until(atomic_load(&held) == HELD_NOW);
+        assert_int_equal(store_put(l->store, "a/x", "v"), 0);
+        assert_int_equal(store_put(l->store, "a/b/c/x", "v"), 0);
+        sh(l->dir, changes[i]);
+        atomic_store(&held, HELD_NOT);
+        wait_until(keys(l) == i / 2);
+        sh(l->dir, "rm -rf a");
+        wait_until(keys(l) == 0);
+    }
+}
+
 static void keys_that_come_and_go_are_listed_once_committed(void **state)
 {
     struct live *l = *state;
@@ -503,6 +527,7 @@ int main(void)
         STORE_TEST(a_queue_that_was_not_to_be_had_is_asked_for_again),
         STORE_TEST(what_the_kernel_dropped_is_looked_for),
         STORE_TEST(an_echo_takes_nothing_back_that_was_committed),
+        STORE_TEST(what_was_put_in_new_directories_goes_with_them),
         STORE_TEST(keys_that_come_and_go_are_listed_once_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
