@@ -5,7 +5,8 @@ import subprocess
 import time
 
 from clitest import diskv, each_place, fine, keys, temp_dir, tree_make
-from diskvtest import DISKV, main, test
+from disktest import mounted
+from diskvtest import DISKV, Server, curl, main, test
 
 TREE = {"a": b"1", "d/b": b"22", "d/e/c": b"333", "d/empty": b"", "strange %?#\n name": b"4", "ß": b"5"}
 
@@ -113,6 +114,41 @@ def moved_files_are_gone_from_where_they_were():
             assert [files for _, _, files in os.walk(f"{d}/tree") if files] == []
             assert keys(place.store) == sorted(TREE, key=str.encode)
             assert place.kind == "url" or os.stat(f"{place.dir}/a").st_ino == inode
+
+
+def taken(path, work):
+    """What `work` takes of the file system's room, in bytes."""
+    def free():
+        os.sync()
+        room = os.statvfs(path)
+        return room.f_bfree * room.f_frsize
+    before = free()
+    work()
+    return before - free()
+
+
+def blocks_are_shared_on(kind):
+    data = os.urandom(1 << 20) * 64
+    with mounted(kind, 512) as disk:
+        tree_make(disk, {"file": data, "store/other": b""})
+        assert taken(disk, lambda: fine("import", f"{disk}/store", f"{disk}/file")) < len(data) / 8
+        with Server(dir=f"{disk}/store") as s:
+            def copy():
+                assert curl("-T", "-", "-H", "X-Copy-From: /keys/file", f"{s.url}/keys/copy").status == 201
+            assert taken(disk, copy) < len(data) / 8
+            for key in "file", "copy":
+                assert curl(f"{s.url}/keys/{key}").body == data
+        assert taken(disk, lambda: tree_make(disk, {"written": data})) > len(data) / 2
+
+
+@test
+def imports_and_copies_share_their_blocks_on_xfs():
+    blocks_are_shared_on("xfs")
+
+
+@test
+def imports_and_copies_share_their_blocks_on_btrfs():
+    blocks_are_shared_on("btrfs")
 
 
 @test
