@@ -650,6 +650,7 @@ struct diskv_stats {
     uint64_t scrub_wrong;         /* what was wrong with them */
     int64_t scrubbed_all_at;      /* when all had been, in seconds of the Unix clock; 0: not yet */
     bool indexing; /* the index is not in step for the first time yet: see `background` */
+    bool index_damaged; /* nothing is listed until the next diskv_open makes the index anew */
 };
 
 void diskv_stats(diskv *store, struct diskv_stats *out);

@@ -22,6 +22,10 @@ static enum MHD_Result ready_end(struct request *r)
     if (s.indexing)
         return request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE,
                             "the index is being built: values can be read and written, not listed");
+    if (s.index_damaged)
+        return request_fail(
+            r, MHD_HTTP_SERVICE_UNAVAILABLE,
+            "the index is damaged: nothing is listed until the server is restarted");
     return health_end(r);
 }
 

@@ -201,6 +201,7 @@ void diskv_stats(diskv *store, struct diskv_stats *out)
                                                        : DISKV_WATCHING,
         .watches = watching.places,
         .indexing = atomic_load(&store->indexing),
+        .index_damaged = atomic_load(&store->damaged),
     };
     scrub_stats(store->scrub, out);
 }

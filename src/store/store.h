@@ -54,6 +54,7 @@ struct diskv {
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
     atomic_bool indexing;      /* the index is not in step for the first time yet */
+    atomic_bool damaged;       /* the index, which the next start makes anew */
     atomic_bool closing;       /* whatever is long is to end */
     atomic_int index_stale;    /* an enum stale */
     atomic_bool mending;       /* and that it was is being mended */

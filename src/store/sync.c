@@ -540,6 +540,8 @@ int index_mend(diskv *store, enum stale stale)
         uint64_t refused = watches_refused(store);
         rc = index_sync(store, stale == STALE_ALL);
         if (rc) {
+            if (rc == DISKV_ECORRUPT)
+                atomic_store(&store->damaged, true);
             index_doubt(store, stale ? stale : STALE_STAMPS);
         } else {
             atomic_store(&store->mended_ms, began);

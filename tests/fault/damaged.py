@@ -126,9 +126,12 @@ def an_index_overwritten_under_a_running_server_is_never_listed_wrongly_and_the_
         for key, value in VALUES.items():
             assert curl(f"{s.url}/keys/{key}").body == value
         assert put(s, "new", b"new") == 201
+        if curl(f"{s.url}/keys").status == 503:
+            assert curl(f"{s.url}/readyz").status == 503
         s.stop()
         with Server(dir=s.dir) as again:
             assert_whole(again, {**VALUES, "new": b"new"})
+            assert curl(f"{again.url}/readyz").status == 200
 
 
 @test
