@@ -43,10 +43,12 @@ def calls_of(trace, mark):
     thread, calls = None, []
     with open(trace, encoding="utf-8", errors="replace") as file:
         for line in file:
+            received = re.match(r"(\d+) +(?:<\.\.\. )?recvfrom\b", line)
+            if received and mark in line:
+                thread, calls = received[1], ["receive"]
+                continue
             found = re.match(r"(\d+) +(\w+)\(", line)
-            if thread is None and found and found[2] == "recvfrom" and mark in line:
-                thread = found[1]
-            if thread is None or not found or found[1] != thread:
+            if not found or found[1] != thread:
                 continue
             if found[2] in ("epoll_wait", "epoll_pwait"):
                 return calls
