@@ -336,6 +336,10 @@ const struct diskv_info *diskv_reader_info(const diskv_reader *reader);
  * as the reader. With DISKV_READ_STORED it is what the reader's bytes are compressed with. */
 const char *diskv_reader_codec(const diskv_reader *reader);
 
+/* A number that the cache gave what the reader has, 0 where that is not from the cache: readers of
+ * one store with the same number have the same value, and know the same of it, in the same form. */
+uint64_t diskv_reader_version(const diskv_reader *reader);
+
 /* The fields kept with the value, in the order of their names: false where there is none at
  * `index`, from 0. What `*out` points to lives as long as the reader. */
 bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out);

@@ -38,7 +38,7 @@ struct cache {
     uint64_t max;
     uint64_t seed;
     size_t mask;
-    atomic_uint_fast64_t used;
+    atomic_uint_fast64_t used, versions;
     pthread_mutex_t lock;
     struct age age; /* `newer` is the oldest, `older` the newest */
     size_t count;
@@ -199,7 +199,11 @@ struct cache_entry *cache_begin(struct cache *cache, const char *key, size_t len
     }
     char *start = (char *)slot;
     *slot = (struct slot){
-        .entry = {size, info_size, {0}, start + info_at, start + data_at},
+        .entry = {.version = ++cache->versions,
+                  .size = size,
+                  .info_size = info_size,
+                  .info = start + info_at,
+                  .data = start + data_at},
         .cache = cache,
         .refs = 1,
         .hash = XXH3_64bits_withSeed(key, len, cache->seed),

@@ -15,6 +15,7 @@ struct cache;
 
 /* Never changes once it was added. */
 struct cache_entry {
+    uint64_t version;               /* a number that no other entry had, and not 0 */
     size_t size;                    /* of the value */
     size_t info_size;               /* of what is known of it */
     uint8_t ident[CACHE_IDENT_LEN]; /* of the value */

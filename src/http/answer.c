@@ -84,16 +84,31 @@ void answer_validators(struct answer *a, const struct diskv_info *info, const ch
         answer_header(a, MHD_HTTP_HEADER_LAST_MODIFIED, date);
 }
 
-enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a)
+static enum MHD_Result queue(struct request *r, unsigned status, struct answer *a)
 {
-    enum MHD_Result sent = MHD_NO;
-
     cors_answer(r, a);
     if (atomic_load(&r->server->draining))
         answer_header(a, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (!a->broken)
-        sent = MHD_queue_response(r->mhd, status, a->response);
+    return a->broken ? MHD_NO : MHD_queue_response(r->mhd, status, a->response);
+}
+
+enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a)
+{
+    enum MHD_Result sent = queue(r, status, a);
+
     if (a->response != NULL)
+        MHD_destroy_response(a->response);
+    return sent;
+}
+
+enum MHD_Result answer_send_and_keep(struct request *r, unsigned status, struct answer *a,
+                                     uint64_t version, enum shelf_kind kind)
+{
+    enum MHD_Result sent = queue(r, status, a);
+
+    if (sent == MHD_YES)
+        shelf_add(r->shelf, version, kind, a->response);
+    else if (a->response != NULL)
         MHD_destroy_response(a->response);
     return sent;
 }

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "diskv.h"
+#include "shelf.h"
 #include <microhttpd.h>
 
 struct request;
@@ -40,6 +41,10 @@ enum MHD_Result answer_stored(struct request *r, unsigned status, const struct d
 
 /* Sends and frees it. To be returned from a handler. */
 enum MHD_Result answer_send(struct request *r, unsigned status, struct answer *a);
+
+/* Sends it and keeps it for later, for a version of a value. To be returned from a handler. */
+enum MHD_Result answer_send_and_keep(struct request *r, unsigned status, struct answer *a,
+                                     uint64_t version, enum shelf_kind kind);
 
 /* The media type to give for a value: its own, or the one that its key's extension stands for. What
  * another program noted beside a file is not trusted to fit into a header. */

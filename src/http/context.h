@@ -13,7 +13,7 @@ struct http_server {
     struct http_options limits; /* its `listen` is not kept */
     struct listener *listeners;
     size_t listener_count;
-    struct MHD_Daemon **loops;
+    struct loop **loops;
     size_t loop_count;
     struct acceptor *acceptor;
     struct events *events;

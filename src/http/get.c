@@ -6,14 +6,28 @@
 #include "key.h"
 #include "metadata.h"
 
+static int read_encoding(const struct request *r, struct encoding_weights *out)
+{
+    if (request_may_have(r, MHD_HTTP_HEADER_ACCEPT_ENCODING))
+        return header_weights(r->mhd, out);
+    encoding_weigh(NULL, out);
+    return 0;
+}
+
+static int read_digest(const struct request *r, struct repr_digest *out)
+{
+    return request_may_have(r, "Want-Repr-Digest") ? repr_digest_read(r->mhd, out) : 0;
+}
+
 bool get_read(struct request *r, struct get *g)
 {
-    if (header_lines(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) != 1 || r->is_head ||
+    if (!request_may_have(r, MHD_HTTP_HEADER_RANGE) || r->is_head ||
+        header_lines(r->mhd, MHD_HTTP_HEADER_RANGE, &g->range) != 1 ||
         header_lines(r->mhd, MHD_HTTP_HEADER_IF_RANGE, &g->if_range) > 1)
         g->range = NULL;
     if (!precondition_begin(r, &g->precondition))
         return false;
-    if (header_weights(r->mhd, &g->weights) != 0 || repr_digest_read(r->mhd, &g->digest) != 0)
+    if (read_encoding(r, &g->weights) != 0 || read_digest(r, &g->digest) != 0)
         request_refuse_rc(r, DISKV_ENOMEM);
     g->encoding = encoding_prefer(&g->weights);
     get_reset(g);
@@ -128,7 +142,7 @@ static enum MHD_Result get_end(struct request *r)
 {
     struct get *g = r->state;
     struct buf disposition = {0};
-    struct value v = {0};
+    struct value v = {.as_ever = r->query == NULL};
     enum MHD_Result result;
     int rc = g->digest.under_way ? 0 : get_open(r, g);
 

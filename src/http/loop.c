@@ -33,7 +33,8 @@ static void on_panic(void *cls, const char *file, unsigned line, const char *rea
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http_server *server = cls;
+    struct loop *loop = cls;
+    struct http_server *server = loop->server;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = connection_open(
@@ -54,9 +55,9 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *mhd, char *text
     return strlen(text);
 }
 
-int loop_start(struct http_server *server, struct MHD_Daemon **out)
+static struct MHD_Daemon *daemon_start(struct loop *loop)
 {
-    const struct http_options *limits = &server->limits;
+    const struct http_options *limits = &loop->server->limits;
     unsigned longest = limits->idle_seconds > limits->request_seconds ? limits->idle_seconds
                                                                       : limits->request_seconds;
     /* Above our own deadlines, which come first; with no timeout half-closed sockets leak. */
@@ -66,33 +67,58 @@ int loop_start(struct http_server *server, struct MHD_Daemon **out)
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->max_connections + 1, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)timeout, NULL},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_new, server},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_new, loop},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing, NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server},
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_completed, server},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, loop},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_completed, loop},
         {MHD_OPTION_END, 0, NULL},
     };
 
     MHD_set_panic_func(on_panic, NULL);
-    *out = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
+    return MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
                                 MHD_ALLOW_SUSPEND_RESUME,
-                            0, NULL, NULL, request_handle, server, MHD_OPTION_ARRAY, options,
+                            0, NULL, NULL, request_handle, loop, MHD_OPTION_ARRAY, options,
                             MHD_OPTION_END);
-    if (*out != NULL)
-        return 0;
-    log_error("cannot start an event loop: %s", strerror(errno));
-    return DISKV_EUNAVAILABLE;
 }
 
-bool loop_add(struct MHD_Daemon *loop, int fd, const void *address, unsigned address_len)
+int loop_start(struct http_server *server, struct loop **out)
 {
-    if (MHD_add_connection(loop, fd, address, address_len) == MHD_YES)
+    struct loop *loop = calloc(1, sizeof(*loop));
+    int rc;
+
+    if (loop == NULL)
+        return DISKV_ENOMEM;
+    loop->server = server;
+    rc = shelf_new(&loop->shelf);
+    if (rc != 0)
+        goto free_loop;
+    loop->daemon = daemon_start(loop);
+    if (loop->daemon == NULL) {
+        log_error("cannot start an event loop: %s", strerror(errno));
+        rc = DISKV_EUNAVAILABLE;
+        goto free_shelf;
+    }
+    *out = loop;
+    return 0;
+
+free_shelf:
+    shelf_free(loop->shelf);
+free_loop:
+    free(loop);
+    return rc;
+}
+
+bool loop_add(struct loop *loop, int fd, const void *address, unsigned address_len)
+{
+    if (MHD_add_connection(loop->daemon, fd, address, address_len) == MHD_YES)
         return true;
     log_warning("a connection is lost: %s", strerror(errno));
     return false;
 }
 
-void loop_stop(struct MHD_Daemon *loop)
+void loop_stop(struct loop *loop)
 {
-    MHD_stop_daemon(loop);
+    MHD_stop_daemon(loop->daemon);
+    shelf_free(loop->shelf);
+    free(loop);
 }

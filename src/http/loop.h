@@ -3,14 +3,23 @@
 #define LOOP_H
 
 #include "context.h"
+#include "shelf.h"
 
-/* Starts a loop that serves `server`; EUNAVAILABLE. */
-int loop_start(struct http_server *server, struct MHD_Daemon **out);
+/* `shelf` is for its thread alone. */
+struct loop {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    struct shelf *shelf;
+};
+
+/* Starts a loop that serves `server`; EUNAVAILABLE, ENOMEM. `*out` is the caller's, for
+ * loop_stop. */
+int loop_start(struct http_server *server, struct loop **out);
 
 /* Hands over a connected socket, which is closed where that fails (logged). Thread-safe. */
-bool loop_add(struct MHD_Daemon *loop, int fd, const void *address, unsigned address_len);
+bool loop_add(struct loop *loop, int fd, const void *address, unsigned address_len);
 
-/* Ends the thread and closes what is left. No connection may be suspended. */
-void loop_stop(struct MHD_Daemon *loop);
+/* Ends the thread, closes what is left and frees the loop. No connection may be suspended. */
+void loop_stop(struct loop *loop);
 
 #endif

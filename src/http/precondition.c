@@ -2,6 +2,7 @@
 #include "date.h"
 #include "header.h"
 #include "request.h"
+#include "util.h"
 
 /* Takes the next entity tag off a list: 1 with its opaque part, 0 at the end, EINVAL. */
 static int next_tag(const char **list, bool *weak, const char **tag, size_t *len)
@@ -101,7 +102,15 @@ int precondition_read(struct MHD_Connection *connection, struct precondition *ou
 
 static bool begin_named(struct request *r, const struct names *n, struct precondition *out)
 {
-    int rc = read_named(r->mhd, n, out);
+    const char *const all[] = {n->match, n->none_match, n->modified_since, n->unmodified_since};
+    bool any = false;
+    int rc = 0;
+
+    *out = (struct precondition){0};
+    for (size_t i = 0; i < array_len(all); i++)
+        any |= request_may_have(r, all[i]);
+    if (any)
+        rc = read_named(r->mhd, n, out);
 
     if (rc == DISKV_EINVAL)
         request_refuse(r, MHD_HTTP_BAD_REQUEST,

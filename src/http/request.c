@@ -4,6 +4,7 @@
 #include "cors.h"
 #include "key.h"
 #include "log.h"
+#include "loop.h"
 #include "route.h"
 #include <sys/socket.h>
 
@@ -12,13 +13,15 @@
 
 void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
-    struct http_server *server = cls;
+    struct loop *loop = cls;
+    struct http_server *server = loop->server;
     size_t size = strlen(uri) + 1;
     struct request *r = calloc(1, sizeof(*r) + 2 * size);
 
     if (r == NULL)
         return NULL;
     r->server = server;
+    r->shelf = loop->shelf;
     r->mhd = mhd;
     r->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;

@@ -12,6 +12,7 @@
 #include "problem.h"
 #include "validate.h"
 #include "workers.h"
+#include <string.h>
 
 struct request;
 
@@ -30,8 +31,11 @@ struct handler {
     void (*close)(struct request *r); /* frees what `state` owns; or NULL */
 };
 
+struct shelf;
+
 struct request {
     struct http_server *server;
+    struct shelf *shelf; /* its loop's */
     struct connection *connection;
     struct MHD_Connection *mhd;
     const struct handler *handler; /* NULL until routed, and where there is no route */
@@ -53,13 +57,19 @@ struct request {
     char target[];
 };
 
-/* What libmicrohttpd calls: `cls` is the http_server. */
+/* What libmicrohttpd calls: `cls` is the loop. */
 void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
                                const char *method, const char *version, const char *data,
                                size_t *len, void **context);
 void request_completed(void *cls, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
+
+/* False where the request has no header of that name. */
+static inline bool request_may_have(const struct request *r, const char *name)
+{
+    return r->framing.names & validate_name_bit(name, strlen(name));
+}
 
 /* Decodes the key behind `/keys/` into `key`, or refuses. */
 bool request_read_key(struct request *r);

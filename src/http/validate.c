@@ -56,6 +56,7 @@ struct field {
 struct headers {
     const char *next;  /* where the next name must begin */
     const char *fault; /* why the walk stopped, NULL if it did not */
+    uint64_t names;
     struct field host, length, coding, expect;
 };
 
@@ -140,6 +141,7 @@ static enum MHD_Result check_header(void *cls, enum MHD_ValueKind kind, const ch
     struct field *f = field_of(h, name, name_len);
     if (f)
         keep(f, value, value_len);
+    h->names |= validate_name_bit(name, name_len);
     h->next = value + value_len + LINE_END;
     return MHD_YES;
 }
@@ -303,5 +305,6 @@ unsigned validate_request(struct MHD_Connection *connection, const char *url, co
         return refuse(MHD_HTTP_EXPECTATION_FAILED, "The only expectation is 100-continue.", detail);
     out->expect = http_1_1 && h.expect.count;
     out->has_body = out->chunked || out->length > 0;
+    out->names = h.names;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A request's framing, as far as it is valid. */
@@ -13,7 +14,14 @@ struct framing {
     bool chunked;
     bool expect;     /* `Expect: 100-continue`, in HTTP/1.1 only */
     uint64_t length; /* Content-Length, 0 where there is none */
+    uint64_t names;  /* of the headers that are there: their bits */
 };
+
+/* The bit of a header's name, which it shares with some others, in whatever case they are. */
+static inline uint64_t validate_name_bit(const char *name, size_t len)
+{
+    return UINT64_C(1) << ((5 * len + ((unsigned char)name[0] | 0x20)) & 63);
+}
 
 /* Checks a request strictly before anything acts on it (RFC 9112, sections 2 to 6): to be called in
  * the handler's first call. `url`, `method` and `version` must be the very pointers the handler

@@ -85,34 +85,79 @@ static const diskv_reader *handed_over(struct value *v, const struct answer *a)
     return reader;
 }
 
+static ssize_t no_body(void *cls, uint64_t offset, char *out, size_t len)
+{
+    (void)cls;
+    (void)offset;
+    (void)out;
+    (void)len;
+    return MHD_CONTENT_READER_END_WITH_ERROR; /* never called */
+}
+
 /* An answer without a body that shows the value's size all the same. Where the size is not known
  * libmicrohttpd would send the chunk that ends a body, which the client took for its next answer;
  * speaking as HTTP/1.0 it sends no chunk, and closes. */
-static struct answer answer_bodiless(struct request *r, struct value *v)
+static struct answer answer_bodiless(const diskv_reader *reader)
 {
-    bool sized = diskv_reader_info(v->reader)->size != DISKV_SIZE_UNKNOWN;
-    struct answer a = body_whole(r, v->reader);
+    uint64_t size = diskv_reader_info(reader)->size;
+    bool sized = size != DISKV_SIZE_UNKNOWN;
+    struct answer a = answer_response(
+        MHD_create_response_from_callback(sized ? size : MHD_SIZE_UNKNOWN, 1, no_body, NULL, NULL));
 
-    handed_over(v, &a);
     if (!sized && !a.broken)
         MHD_set_response_options(a.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     return a;
 }
 
+/* The version that the answer may be kept for, 0 for none. */
+static uint64_t version_to_keep(const struct request *r, const struct value *v)
+{
+    if (!v->as_ever || v->digest[0] != '\0' || r->server->limits.cors_origin_count > 0 ||
+        atomic_load(&r->server->draining))
+        return 0;
+    return diskv_reader_version(v->reader);
+}
+
+/* A hot value: one look at its file, three allocations (of the request, its state and the reader),
+ * no copy but the kernel's. */
+static bool send_kept(struct request *r, unsigned status, uint64_t version, enum shelf_kind kind,
+                      enum MHD_Result *sent)
+{
+    struct MHD_Response *response = version != 0 ? shelf_find(r->shelf, version, kind) : NULL;
+
+    if (response != NULL)
+        *sent = MHD_queue_response(r->mhd, status, response);
+    return response != NULL;
+}
+
+static enum MHD_Result send_or_keep(struct request *r, unsigned status, struct answer *a,
+                                    uint64_t version, enum shelf_kind kind)
+{
+    return version != 0 ? answer_send_and_keep(r, status, a, version, kind)
+                        : answer_send(r, status, a);
+}
+
 enum MHD_Result value_whole(struct request *r, struct value *v)
 {
     const diskv_reader *reader = v->reader;
+    uint64_t version = version_to_keep(r, v);
+    enum shelf_kind kind = r->is_head ? SHELF_HEAD : SHELF_WHOLE;
+    enum MHD_Result sent;
     struct answer a;
 
+    if (send_kept(r, MHD_HTTP_OK, version, kind, &sent))
+        return sent;
+    if (!r->is_head && diskv_reader_info(reader)->size > SHELF_BODY_MAX)
+        version = 0;
     if (r->is_head) {
-        a = answer_bodiless(r, v);
+        a = answer_bodiless(reader);
     } else if (!answer_small(v->reader, &a)) {
         a = body_whole(r, v->reader);
         handed_over(v, &a);
     }
     add_headers(&a, r, v, reader, true);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
-    return answer_send(r, v->missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_OK, &a);
+    return send_or_keep(r, v->missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_OK, &a, version, kind);
 }
 
 enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,
@@ -134,11 +179,15 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
 /* libmicrohttpd sends a Content-Length with a 304: it must be that of the value. */
 enum MHD_Result value_not_modified(struct request *r, struct value *v)
 {
-    const diskv_reader *reader = v->reader;
-    struct answer a = answer_bodiless(r, v);
+    uint64_t version = version_to_keep(r, v);
+    enum MHD_Result sent;
+    struct answer a;
 
-    add_headers(&a, r, v, reader, false);
-    return answer_send(r, MHD_HTTP_NOT_MODIFIED, &a);
+    if (send_kept(r, MHD_HTTP_NOT_MODIFIED, version, SHELF_NOT_MODIFIED, &sent))
+        return sent;
+    a = answer_bodiless(v->reader);
+    add_headers(&a, r, v, v->reader, false);
+    return send_or_keep(r, MHD_HTTP_NOT_MODIFIED, &a, version, SHELF_NOT_MODIFIED);
 }
 
 enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v)

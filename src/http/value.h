@@ -13,6 +13,7 @@ struct value {
     const char *tag_suffix;  /* what the ETag has behind that of the value; or "" */
     const char *disposition; /* the Content-Disposition to give in place of the value's; or NULL */
     const char *digest;      /* the Repr-Digest to give, "" for none */
+    bool as_ever; /* the answer is the same whenever the same version of the value is open */
     bool varies_by_encoding; /* Accept-Encoding decided what is sent … */
     bool varies_by_accept;   /* … and Accept */
     bool

@@ -11,7 +11,7 @@ static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read
     diskv_reader *r = malloc(sizeof *r + len + 1);
     if (!r)
         return DISKV_ENOMEM;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, offsetof(diskv_reader, known.fields.text)); /* which is long */
     r->store = store;
     r->how = how;
     r->len = len;

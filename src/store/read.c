@@ -13,6 +13,11 @@ const char *diskv_reader_codec(const diskv_reader *reader)
     return reader->known.codec;
 }
 
+uint64_t diskv_reader_version(const diskv_reader *reader)
+{
+    return reader->cached ? reader->cached->version : 0;
+}
+
 bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out)
 {
     return fields_at(&reader->known.fields, index, out);

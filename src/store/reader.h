@@ -19,7 +19,6 @@ struct diskv_reader {
     bool cacheable;
     struct cache_entry *filling; /* what is to be cached, as far as it was read */
     size_t filled;
-    struct known known;
     enum diskv_read how;
     char *head; /* the file's first bytes while it is not known whether it is compressed */
     union {
@@ -35,6 +34,7 @@ struct diskv_reader {
     char *buf;
     uint64_t offset;
     size_t len;
+    struct known known;
     char key[]; /* with a NUL: the cache keeps what files have, where that is not the value, under
                  * that name */
 };

@@ -3,6 +3,7 @@ import http.client
 import os
 import re
 import socket
+import time
 
 from diskvtest import Server, curl, main, raw, test
 
@@ -41,6 +42,38 @@ def head_is_get_without_the_body():
                 assert head.headers["content-length"] == str(len(got.body))
         answer = raw(s.port, b"HEAD /keys/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert answer.endswith(b"\r\n\r\n")
+
+
+@test
+def an_answer_that_was_given_before_is_not_given_for_another_value():
+    with Server("--threads", "1", "--no-watch") as s:
+        url, path = s.url + "/keys/a.txt", os.path.join(s.dir, "a.txt")
+        put(s, "a.txt", b"old bytes")
+
+        def look():
+            """What GET, HEAD and a conditional GET say, each asked until the value is cached and once more."""
+            tag = curl("-I", url).headers["etag"]
+            for _ in range(3):
+                got, head = curl(url), curl("-I", url)
+                same = curl("-H", f"If-None-Match: {tag}", url)
+                time.sleep(0.2)  # what changed a moment ago is not cached
+            assert (got.status, head.status, same.status) == (200, 200, 304)
+            assert got.headers["etag"] == head.headers["etag"] == same.headers["etag"] == tag
+            assert head.headers["content-length"] == str(len(got.body))
+            return got
+
+        assert look().body == b"old bytes"
+        was = os.stat(path)
+        with open(path, "r+b") as file:  # same size, same file
+            file.write(b"new bytes")
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))  # same time
+        assert look().body == b"new bytes"
+        put(s, "a.txt", b"new bytes", "-H", "X-Meta-Note: one")
+        assert look().headers["x-meta-note"] == "one"
+        put(s, "a.txt", b"new bytes", "-H", "X-Meta-Note: two")
+        assert look().headers["x-meta-note"] == "two"
+        os.remove(path)
+        assert [curl(url).status, curl("-I", url).status] == [404, 404]
 
 
 @test

@@ -106,6 +106,17 @@ static void info_and_data_are_aligned_for_anything(void **state)
     }
 }
 
+static void no_two_entries_have_the_same_version(void **state)
+{
+    struct cache *cache = *state;
+    struct cache_entry *first = begin(cache, "k", 1, 10), *second = begin(cache, "k", 1, 10);
+    assert_int_not_equal(first->version, 0);
+    assert_int_not_equal(second->version, 0);
+    assert_int_not_equal(first->version, second->version);
+    cache_unref(first);
+    cache_unref(second);
+}
+
 static void an_entry_of_another_identity_is_dropped_and_not_found(void **state)
 {
     struct cache *cache = *state;
@@ -389,6 +400,7 @@ int main(void)
         CASE(what_was_added_is_found),
         CASE(what_was_not_added_is_not_found),
         CASE(info_and_data_are_aligned_for_anything),
+        CASE(no_two_entries_have_the_same_version),
         CASE(an_entry_of_another_identity_is_dropped_and_not_found),
         CASE(a_dropped_key_is_not_found),
         CASE(a_cleared_cache_is_empty_and_can_be_filled_again),
