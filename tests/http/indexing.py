@@ -179,7 +179,7 @@ def foreign_files_are_listed_with_what_they_are():
             "socket": "a socket",
             "not\ufffdutf8": "a file whose name is no key's",
         }
-        assert list(listing(s.url)) == ["fine"]
+        wait_for(lambda: list(listing(s.url)) == ["fine"])
         follows_nothing = stats(s.url)["foreign"]
         assert curl("-X", "POST", s.url + "/rescan").status == 204
         assert stats(s.url)["foreign"] == 7 >= follows_nothing
