@@ -244,5 +244,8 @@ void diskv_list(diskv *store, const struct diskv_list_options *options, struct d
     l->done = done;
     l->ctx = ctx;
     l->job.run = list_run;
-    workers_post(store->workers, &l->job);
+    if (index_is_stale(store))
+        serial_post(&store->mends, store->workers, &l->job);
+    else
+        workers_post(store->workers, &l->job);
 }

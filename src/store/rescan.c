@@ -29,7 +29,7 @@ void diskv_rescan(diskv *store, diskv_done *done, void *ctx)
         return;
     }
     *r = (struct rescan){.job.run = rescan_run, .store = store, .done = done, .ctx = ctx};
-    workers_post(store->workers, &r->job);
+    serial_post(&store->mends, store->workers, &r->job);
 }
 
 int diskv_rescan_wait(diskv *store)

@@ -132,6 +132,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
         return DISKV_ENOMEM;
     pthread_mutex_init(&store->sync_lock, NULL);
     pthread_mutex_init(&store->note_lock, NULL);
+    serial_init(&store->mends);
     store->last_noting = &store->first_noting;
     store->lock = (struct home_lock){-1, -1};
     store->detached = options->detached;
@@ -172,6 +173,7 @@ void diskv_close(diskv *store)
     home_unlock(&store->lock);
     pthread_mutex_destroy(&store->sync_lock);
     pthread_mutex_destroy(&store->note_lock);
+    serial_destroy(&store->mends);
     free(store);
 }
 

@@ -12,6 +12,7 @@
 #include "index.h"
 #include "layout.h"
 #include "rows.h"
+#include "serial.h"
 #include "workers.h"
 
 #include <pthread.h>
@@ -53,6 +54,7 @@ struct diskv {
     uint64_t max_value_bytes;
 
     pthread_mutex_t sync_lock; /* one rescan at a time */
+    struct serial mends;       /* what has to wait for one, of which one worker at a time does */
     atomic_bool indexing;      /* the index is not in step for the first time yet */
     atomic_bool damaged;       /* the index, which the next start makes anew */
     atomic_bool closing;       /* whatever is long is to end */
@@ -129,8 +131,8 @@ int record_format(const struct record *record, const struct fields *fields,
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
                       struct fields *fields, struct record *record);
 
-/* True where the value's identity tells of every change from now on, so that what is known of it may
- * be kept. `recorded` is what info_from_engine said. */
+/* True where the value's identity tells of every change from now on, so that what is known of it
+ * may be kept. `recorded` is what info_from_engine said. */
 bool info_settled(const struct engine_info *info, bool recorded);
 
 /* True where `type` may stand in a header field (RFC 9110, section 5.5) and fits. */
@@ -207,6 +209,9 @@ struct place_note {
  * are not watched and the last look is too long ago. Waits for the disk, and for another's mending
  * where that is needed. */
 int index_mend(diskv *store, enum stale stale);
+
+/* True where index_mend has something to do, with STALE_NOT too. */
+bool index_is_stale(diskv *store);
 
 /* Reads places, and those in them that are not known. `names` is `size` bytes, each with its NUL.
  * Waits for the disk. */

@@ -521,12 +521,16 @@ static bool is_old(diskv *store)
            clock_ms_monotonic() - atomic_load(&store->mended_ms) >= MEND_MS;
 }
 
+bool index_is_stale(diskv *store)
+{
+    return atomic_load(&store->index_stale) || atomic_load(&store->mending) || is_old(store);
+}
+
 /* What is doubted while this goes on is looked at the next time. */
 int index_mend(diskv *store, enum stale stale)
 {
     int rc = 0;
-    if (!stale && !atomic_load(&store->index_stale) && !atomic_load(&store->mending) &&
-        !is_old(store))
+    if (!stale && !index_is_stale(store))
         return 0;
     pthread_mutex_lock(&store->sync_lock);
     int64_t began = clock_ms_monotonic();

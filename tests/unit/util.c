@@ -3,6 +3,7 @@
 #include "util.h"
 #include "buf.h"
 #include "diskv.h"
+#include "serial.h"
 #include "workers.h"
 
 #include <pthread.h>
@@ -276,6 +277,50 @@ static void a_job_may_take_the_next_ones_along_in_their_order(void **state)
     tasks_free(all);
 }
 
+static void task_run_behind_gate(struct job *job)
+{
+    wait_at_gate(container_of(job, struct task, job)->of);
+    task_run(job);
+}
+
+static void task_open_gate(struct job *job)
+{
+    open_gate(container_of(job, struct task, job)->of);
+}
+
+static void serial_jobs_run_in_order_on_any_number_of_workers(void **state)
+{
+    (void)state;
+    struct tasks *all = tasks_new(4);
+    struct serial serial;
+    serial_init(&serial);
+    for (size_t i = 0; i < array_len(all->task); i++)
+        serial_post(&serial, all->workers, &all->task[i].job);
+    workers_free(all->workers);
+    assert_int_equal(all->ran, array_len(all->task));
+    assert_false(all->out_of_order);
+    serial_destroy(&serial);
+    tasks_free(all);
+}
+
+static void serial_jobs_that_wait_leave_the_other_workers_to_others(void **state)
+{
+    (void)state;
+    struct tasks *all = tasks_new(2);
+    struct serial serial;
+    serial_init(&serial);
+    for (size_t i = 0; i < 10; i++) {
+        all->task[i].job.run = task_run_behind_gate;
+        serial_post(&serial, all->workers, &all->task[i].job);
+    }
+    all->task[10].job.run = task_open_gate;
+    workers_post(all->workers, &all->task[10].job);
+    workers_free(all->workers);
+    assert_int_equal(all->ran, 10);
+    serial_destroy(&serial);
+    tasks_free(all);
+}
+
 static void task_wait(struct job *job)
 {
     wait_at_gate(container_of(job, struct task, job)->of);
@@ -311,6 +356,8 @@ int main(void)
         cmocka_unit_test(workers_run_everything_posted_before_they_end),
         cmocka_unit_test(one_worker_runs_jobs_in_the_order_they_were_posted),
         cmocka_unit_test(a_job_may_take_the_next_ones_along_in_their_order),
+        cmocka_unit_test(serial_jobs_run_in_order_on_any_number_of_workers),
+        cmocka_unit_test(serial_jobs_that_wait_leave_the_other_workers_to_others),
         cmocka_unit_test(a_job_that_waits_does_not_hold_up_the_other_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
