@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* How often a file is taken again that another program changes meanwhile. */
 #define TRIES 3
@@ -27,10 +28,13 @@ static bool is_after(const struct timespec *a, const struct timespec *b)
 }
 
 /* True where the store has the file: a value of its size that was written after the file last
- * changed, by both of its times, of which ctime cannot be set back. */
+ * changed, by both of its times, of which ctime cannot be set back. The clock can: a value from the
+ * future says nothing. */
 static bool has_file(const struct held *held, const struct stat *st)
 {
-    return held->found && held->size == (uint64_t)st->st_size &&
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return held->found && held->size == (uint64_t)st->st_size && is_after(&now, &held->since) &&
            is_after(&held->since, &st->st_mtim) && is_after(&held->since, &st->st_ctim);
 }
 

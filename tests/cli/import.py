@@ -79,6 +79,19 @@ def what_a_directory_has_is_left_alone_and_what_changed_is_not():
 
 
 @test
+def a_value_from_the_future_is_compared_with_no_file():
+    """It was stored before the clock was set back, and the file may have changed since."""
+    for place in each_place():
+        with temp_dir() as d:
+            tree_make(place.dir, {"a": b"old"})
+            tomorrow = time.time() + 86400
+            os.utime(f"{place.dir}/a", (tomorrow, tomorrow))
+            tree_make(d, {"a": b"new"})
+            fine("import", place.store, d)
+            assert fine("get", place.store, "a") == b"new", place.kind
+
+
+@test
 def an_import_that_was_killed_goes_on():
     names = {f"{n // 100:02}/{n:04}": b"%d" % n for n in range(600)}
     for place in each_place("--sync", "none"):
