@@ -2,6 +2,7 @@
 
 #include "store.h"
 
+#include <sys/random.h>
 #include <xxhash.h>
 
 /* The log holds at most so many changes, in so much memory. */
@@ -193,14 +194,16 @@ void changes_break(struct changes *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Begins the log, with a number that tells it from those of other times. Under the lock. */
+/* Begins the log, with a number that tells it from those of other runs, which may have begun at the
+ * same time by a clock that was set back. Under the lock. */
 static void log_begin(struct changes *c)
 {
     if (changes_wanted(c))
         return;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    c->first = c->reaches = c->next = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        number = (uintptr_t)c;
+    c->first = c->reaches = c->next = number / 2 + 1; /* far from 2^64, and not 0 */
     atomic_store_explicit(&c->wanted, true, memory_order_release);
 }
 
