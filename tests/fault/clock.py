@@ -1,5 +1,5 @@
-"""A clock that was set back a day, or ahead, between two runs of a server or its clients. The values of the other runs
-lie in its future or its past; no old bytes, no old ETag and no old event are taken for new ones."""
+"""A clock that was set back a day, or ahead, between two runs of a server. The values of the other runs lie in its
+future or its past; no old bytes, no old ETag and no old event are taken for new ones."""
 import email.utils
 import glob
 import json
@@ -18,12 +18,13 @@ RUNS = (0, -DAY, DAY, 0, -DAY)  # by how much the clock is wrong
 
 @contextmanager
 def serving(dir, wrong):
-    """A server whose clock is wrong by so many seconds, or stands still (None). Files bear the times that the kernel and the server give."""
+    """A server whose clock is wrong by so many seconds, or stands still (None). Files bear the times that the kernel
+    and the server give."""
     library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     if not library:
         skip("needs faketime")
-    env = {"LD_PRELOAD": library[0], "TZ": "UTC", "FAKETIME": STOPPED if wrong is None else f"{wrong:+}", "NO_FAKE_STAT": "1", "FAKE_UTIME": "0",
-           "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    env = {"LD_PRELOAD": library[0], "FAKETIME": STOPPED if wrong is None else f"{wrong:+}", "TZ": "UTC",
+           "NO_FAKE_STAT": "1", "FAKE_UTIME": "0", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
            "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"}
     with Server(dir=dir, env=env) as s:
         date = email.utils.parsedate_to_datetime(curl(s.url).headers["date"])
