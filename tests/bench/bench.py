@@ -115,7 +115,7 @@ def main():
             except Wrong as wrong:
                 failed = 1
                 say(f"{line.name} FAILED: {wrong}\n")
-    results.write_all(bench, [line.name for line in LINES], {})
+    results.write_all(bench, [line.name for line in LINES])
     say(f"written: {bench.results_md}")
     return failed
 

@@ -6,8 +6,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 900
 
 PUBLISHED = {
-    "minio": "github.com/minio/minio@latest",
-    "versitygw": "github.com/versity/versitygw/cmd/versitygw@latest",
+    "minio": "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c",
+    "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
 }
 _failed = {}  # name: why, so that each is tried once
 

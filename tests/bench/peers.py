@@ -181,7 +181,7 @@ class Versitygw(Peer):
 
 class Minio(Peer):
     name = "MinIO"
-    ready = "/minio/health/ready"
+    ready = "/minio/health/cluster"
 
     def command(self):
         return [goprograms.path("minio"), "server", "--quiet", "--address", f"127.0.0.1:{self.port}",

@@ -5,11 +5,15 @@ import platform
 import re
 import subprocess
 
+import goprograms
 from line import Owed, median
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS = {"rate": "requests/s", "cpu": "CPU µs/request", "p99": "p99 ms", "peak": "peak MiB",
-         "speed": "MiB/s", "seconds": "s", "anon": "RssAnon MiB", "each": "KiB a connection", "puts": "PUTs/s", "spent": "CPU s"}
+         "speed": "MiB/s", "seconds": "s", "anon": "RssAnon MiB", "each": "KiB a connection",
+         "puts": "PUTs/s", "spent": "CPU s"}
+PROGRAMS = [["nginx", "-v"], ["lighttpd", "-v"], ["caddy", "version"], ["rclone", "version"], ["go", "version"],
+            ["wrk", "-v"], ["h2load", "--version"], ["ab", "-V"], ["curl", "--version"]]
 
 
 def first_line(*words):
@@ -39,6 +43,13 @@ def machine(where):
         "load average before": read("/proc/loadavg").split(" ", 1)[0],
         "commit": first_line("git", "describe", "--always", "--dirty", "--exclude=*"),
     }
+
+
+def versions():
+    """Of the programs beside diskv."""
+    found = {words[0]: first_line(*words)[:60] for words in PROGRAMS}
+    go_diskv = re.search(r"^require (\S+ \S+)", read(os.path.join(HERE, "godiskv", "go.mod")), re.M)[1]
+    return {**found, "Go diskv": go_diskv, **goprograms.PUBLISHED}
 
 
 def save(bench, line, subjects, left_out, rounds, seconds, made_at):
@@ -83,7 +94,7 @@ def section(result):
     return "\n".join(rows) + "\n"
 
 
-def write_all(bench, names, versions):
+def write_all(bench, names):
     """RESULTS.md, of all lines that were ever measured here, in the order of `names`."""
     parts, made = [], None
     for name in names:
@@ -96,7 +107,7 @@ def write_all(bench, names, versions):
             "Written by `./run bench`. All servers of a line ran on one machine in turn, on loopback, with the",
             "same data and load generator, which shares the processors with them. Given are medians and, in",
             "brackets, the least and the greatest of the rounds.", "", "| | |", "|---|---|"]
-    facts = {**(made or {}), **versions}
+    facts = {**(made or {}), **versions()}
     for name in "commit", "load average before":
         facts.pop(name, None)
     head += [f"| {name} | {value} |" for name, value in facts.items()]
