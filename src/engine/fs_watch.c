@@ -45,9 +45,7 @@ struct fs_watch {
 static void dir_forget(struct fs_watch *w, struct watched *dir)
 {
     for (bool last = false; !last;) {
-        struct watched *leaf = dir;
-        while (leaf->inner)
-            leaf = leaf->inner;
+        struct watched *leaf = watch_map_leaf(dir);
         last = leaf == dir;
         w->watcher.place(w->watcher.ctx, leaf->path, leaf->len);
         watch_map_detach(&w->map, leaf);

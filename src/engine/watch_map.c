@@ -81,14 +81,21 @@ static int slots_grow(struct watch_map *map)
     return 0;
 }
 
+/* The length of what a path lies in. */
+static size_t outer_len(const char *path, size_t len)
+{
+    do
+        len--;
+    while (len > 0 && path[len] != '/');
+    return len;
+}
+
 /* The next above a path that is watched. */
 static struct watched *outer_find(const struct watch_map *map, const char *path, size_t len)
 {
     struct watched *outer = NULL;
     while (len > 0 && !outer) {
-        do
-            len--;
-        while (len > 0 && path[len] != '/');
+        len = outer_len(path, len);
         outer = watch_map_path(map, path, len);
     }
     return outer;
@@ -110,6 +117,34 @@ static void list_unlink(struct watched *dir)
         dir->next->at = dir->at;
 }
 
+static void outer_set(struct watch_map *map, struct watched *dir, struct watched *outer)
+{
+    dir->outer = outer;
+    if (!outer)
+        list_link(&map->topmost, dir);
+    else
+        list_link(outer_len(dir->path, dir->len) == outer->len ? &outer->inner : &outer->far, dir);
+}
+
+static bool lies_in(const struct watched *dir, const struct watched *outer)
+{
+    return dir->len > outer->len && memcmp(dir->path, outer->path, outer->len) == 0 &&
+           (!outer->len || dir->path[outer->len] == '/');
+}
+
+/* Those that were far below what a new one lies in may lie in that. */
+static void far_take(struct watch_map *map, struct watched *outer)
+{
+    struct watched *dir = outer->outer ? outer->outer->far : map->topmost;
+    for (struct watched *next; dir; dir = next) {
+        next = dir->next;
+        if (!lies_in(dir, outer))
+            continue;
+        list_unlink(dir);
+        outer_set(map, dir, outer);
+    }
+}
+
 int watch_map_add(struct watch_map *map, int number, const char *path, size_t len)
 {
     int rc = map->count == map->slots ? slots_grow(map) : 0;
@@ -119,14 +154,21 @@ int watch_map_add(struct watch_map *map, int number, const char *path, size_t le
     dir->number = number;
     dir->len = len;
     memcpy(dir->path, path, len);
-    dir->outer = outer_find(map, path, len);
-    list_link(dir->outer ? &dir->outer->inner : &map->topmost, dir);
+    outer_set(map, dir, outer_find(map, path, len));
+    far_take(map, dir);
     slots_link(map, dir);
     map->count++;
     return 0;
 }
 
 /* --- Removing --- */
+
+struct watched *watch_map_leaf(struct watched *dir)
+{
+    while (dir->inner || dir->far)
+        dir = dir->inner ? dir->inner : dir->far;
+    return dir;
+}
 
 void watch_map_detach(struct watch_map *map, struct watched *dir)
 {

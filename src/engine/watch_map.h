@@ -10,8 +10,9 @@
 struct watched {
     struct watched *next_number, *next_path; /* in their slots */
     struct watched *outer; /* the next above that is watched; NULL for the topmost */
-    struct watched *inner; /* the first of those below */
-    struct watched *next;  /* of the same `outer`, or the next that is detached */
+    struct watched *inner; /* the first of those right below */
+    struct watched *far;   /* the first of those below where one between is not watched */
+    struct watched *next;  /* in the same of these lists, or the next that is detached */
     struct watched **at;   /* what points to this one */
     bool detached;
     int number;
@@ -29,8 +30,12 @@ struct watch_map {
 struct watched *watch_map_number(const struct watch_map *map, int number);
 struct watched *watch_map_path(const struct watch_map *map, const char *path, size_t len);
 
-/* Adds a directory, of which neither number nor path is there. ENOMEM. */
+/* Adds a directory, of which neither number nor path is there; of those below some may be.
+ * ENOMEM. */
 int watch_map_add(struct watch_map *map, int number, const char *path, size_t len);
+
+/* One below which nothing is: the directory itself, or one of those below. */
+struct watched *watch_map_leaf(struct watched *dir);
 
 /* Takes its path from a directory below which nothing is: from then on only its number finds it. */
 void watch_map_detach(struct watch_map *map, struct watched *dir);

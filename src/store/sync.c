@@ -506,10 +506,11 @@ static uint64_t watches_refused(diskv *store)
 }
 
 /* After a look at all places the log has what is new and what is gone, but not which values became
- * others: it ends here where that was asked for, and now and then where it goes on all the time. */
+ * others: it ends here where that was asked for, after the last of several looks, and now and then
+ * before that. */
 static void log_break(diskv *store, enum stale stale, int64_t now)
 {
-    if (!stale && now - store->broken_ms < BREAK_MS)
+    if (!stale && atomic_load(&store->unwatched) && now - store->broken_ms < BREAK_MS)
         return;
     store->broken_ms = now;
     changes_break(store->changes);

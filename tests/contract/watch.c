@@ -243,6 +243,22 @@ static void a_directory_is_told_of_with_those_in_it_that_were_watched(void **sta
     assert_false(is_told(&f->told, "place"));
 }
 
+static void a_directory_watched_after_one_in_it_takes_that_along(void **state)
+{
+    static const char *const orders[][4] = {{"a/b/c", "a", "a/b", ""}, {"", "a/b/c", "a/b", "a"}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < array_len(orders); i++) {
+        sh(f->dir, "mkdir -p a/b/c");
+        for (size_t n = 0; n < array_len(orders[i]); n++)
+            assert_int_equal(scan(f, orders[i][n]), 0);
+        told_forget(&f->told);
+        sh(f->dir, "mv a/b d");
+        wait_until(is_told(&f->told, "place a/b\n") && is_told(&f->told, "place a/b/c\n"));
+        sh(f->dir, "rm -r a d");
+        wait_until(watched(f) == 1);
+    }
+}
+
 static void a_watched_directory_with_other_times_and_modes_is_not_told_of(void **state)
 {
     struct fixture *f = *state;
@@ -425,6 +441,40 @@ static void without_watches_listings_are_never_older_than_a_look_at_all(void **s
     wait_until(keys(l) == 2);
 }
 
+static int visit_none(void *ctx, const struct diskv_change *change)
+{
+    (void)ctx;
+    (void)change;
+    return 0;
+}
+
+/* True where changes are not known since the last time. */
+static bool is_broken(struct live *l, uint64_t *next)
+{
+    if (diskv_changes_now(l->store, next, "", 0, visit_none, NULL) != DISKV_ESTALE)
+        return false;
+    *next = diskv_changes_next(l->store);
+    return true;
+}
+
+/* There the same place is watched and not watched by turns, sooner than is told each time. */
+static void who_follows_is_told_of_the_look_after_which_all_is_watched(void **state)
+{
+    struct live *l = *state;
+    sh(l->dir, "mkdir d && echo 1 > d/x");
+    wait_until(keys(l) == 1);
+    uint64_t next = diskv_changes_next(l->store);
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&watches_left, 0);
+        sh(l->dir, "mv d e && mv e d");
+        wait_until(watching(l) == DISKV_WATCHING_PARTLY);
+        is_broken(l, &next);
+        atomic_store(&watches_left, INT32_MAX);
+        wait_until(watching(l) == DISKV_WATCHING);
+        assert_true(is_broken(l, &next));
+    }
+}
+
 static void a_queue_that_was_not_to_be_had_is_asked_for_again(void **state)
 {
     struct live *l = *state;
@@ -515,6 +565,7 @@ int main(void)
         ENGINE_TEST(each_change_of_a_file_is_told_of_by_its_key),
         ENGINE_TEST(a_value_in_its_own_directory_is_told_of_by_its_key),
         ENGINE_TEST(a_directory_is_told_of_with_those_in_it_that_were_watched),
+        ENGINE_TEST(a_directory_watched_after_one_in_it_takes_that_along),
         ENGINE_TEST(a_watched_directory_with_other_times_and_modes_is_not_told_of),
         ENGINE_TEST(what_is_done_right_after_a_scan_is_told_of),
         ENGINE_TEST(directories_swapped_are_both_told_of),
@@ -524,6 +575,7 @@ int main(void)
         STORE_TEST(listings_follow_the_files),
         STORE_TEST(a_store_does_not_watch_unless_asked),
         STORE_TEST(without_watches_listings_are_never_older_than_a_look_at_all),
+        STORE_TEST(who_follows_is_told_of_the_look_after_which_all_is_watched),
         STORE_TEST(a_queue_that_was_not_to_be_had_is_asked_for_again),
         STORE_TEST(what_the_kernel_dropped_is_looked_for),
         STORE_TEST(an_echo_takes_nothing_back_that_was_committed),
