@@ -373,8 +373,13 @@ int diskv_writer_name(diskv_writer *writer, const char *key, size_t len);
  * `len` means: flush, then go on. ETOOLARGE past max_value_bytes. Never waits. */
 int64_t diskv_writer_append(diskv_writer *writer, const void *data, size_t len);
 
-/* Moves the buffer's content to storage. */
+/* Makes room: the buffer's content is in storage or on its way there, in which case a failure shows
+ * at the next flush or at the commit. */
 void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
+
+/* Makes room where that needs no wait; false where diskv_writer_flush must do it, or say what
+ * failed. */
+bool diskv_writer_flush_now(diskv_writer *writer);
 
 /* Appends all of `data`, flushing as often as that takes. After an error the writer can only be
  * closed. In Go: WriteStream, with diskv_writer_commit_wait at its end. */

@@ -19,6 +19,9 @@ int loop_start(struct http_server *server, struct loop **out);
 /* Hands over a connected socket, which is closed where that fails (logged). Thread-safe. */
 bool loop_add(struct loop *loop, int fd, const void *address, unsigned address_len);
 
+/* A piece of a body was taken, and more of it may be there already. For the loop's thread. */
+void loop_body_arrives(void);
+
 /* Ends the thread, closes what is left and frees the loop. No connection may be suspended. */
 void loop_stop(struct loop *loop);
 

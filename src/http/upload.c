@@ -1,6 +1,7 @@
 #include "upload.h"
 #include "context.h"
 #include "header.h"
+#include "loop.h"
 
 bool upload_read_metadata(struct request *r, struct metadata *out)
 {
@@ -81,14 +82,19 @@ enum MHD_Result upload_take(struct request *r, struct upload *u, const char *dat
     if (u->flushing && r->rc != 0)
         return give_up(r, u, r->rc);
     u->flushing = false;
-    taken = diskv_writer_append(u->writer, data, *len);
-    if (taken < 0)
-        return give_up(r, u, (int)taken);
-    digest_update(&u->digest, data, (size_t)taken);
-    connection_moved(r->connection, (uint64_t)taken);
-    *len -= (size_t)taken;
-    if (*len == 0)
+    do {
+        taken = diskv_writer_append(u->writer, data, *len);
+        if (taken < 0)
+            return give_up(r, u, (int)taken);
+        digest_update(&u->digest, data, (size_t)taken);
+        connection_moved(r->connection, (uint64_t)taken);
+        data += taken;
+        *len -= (size_t)taken;
+    } while (*len > 0 && diskv_writer_flush_now(u->writer));
+    if (*len == 0) {
+        loop_body_arrives();
         return MHD_YES;
+    }
     if (!request_wait(r))
         return MHD_NO;
     u->flushing = true;

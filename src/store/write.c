@@ -1,9 +1,7 @@
 #include "writer.h"
 
-#include "util.h"
-
-/* What gathers before it goes to storage: large enough that a write costs little, small enough for
- * many uploads at once. */
+/* What gathers before it goes to storage, while as much is on its way there: large enough that a
+ * write costs little, small enough for many uploads at once. */
 #define BUFFER_MAX (256 * 1024)
 #define BUFFER_MIN (4 * 1024)
 
@@ -47,7 +45,7 @@ int diskv_writer_open(diskv *store, const char *key, size_t len,
     if (!rc)
         rc = store->engine->ops->begin(store->engine, &w->engine_writer);
     if (rc) {
-        diskv_writer_close(w);
+        writer_free(w);
         return rc;
     }
     XXH3_128bits_reset(w->hash);
@@ -71,8 +69,9 @@ static int buffer_grow(diskv_writer *w, size_t more)
     if (need <= w->cap || w->cap == BUFFER_MAX)
         return 0;
     size_t cap = w->cap ? w->cap : BUFFER_MIN;
-    if (w->size_hint > cap)
-        cap = w->size_hint < BUFFER_MAX ? (size_t)w->size_hint : BUFFER_MAX;
+    uint64_t hint = w->size_hint > w->size ? w->size_hint - w->size + w->len : 0;
+    if (hint > cap)
+        cap = hint < BUFFER_MAX ? (size_t)hint : BUFFER_MAX;
     while (cap < need && cap < BUFFER_MAX)
         cap *= 2;
     if (cap > BUFFER_MAX)
@@ -104,102 +103,15 @@ int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
     return (int64_t)n;
 }
 
-/* --- To storage: encoded, written and, at the end, committed --- */
-
-static void encode_post(diskv_writer *w);
-
-static bool is_encoding(const diskv_writer *w)
+void writer_free(diskv_writer *w)
 {
-    return w->store->codec && !w->as_is;
-}
-
-/* The buffer is where it belongs, or could not be brought there. */
-static void buffer_gone(diskv_writer *w, int rc)
-{
-    w->len = w->taken = 0;
-    if (rc || !w->ending)
-        w->done(w->ctx, rc);
-    else
-        writer_commit(w);
-}
-
-static void write_done(struct engine_op *op, int rc)
-{
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->stored += w->under_way.write.len;
-    if (!rc && is_encoding(w) && !w->drained)
-        encode_post(w);
-    else
-        buffer_gone(w, rc);
-}
-
-static void write_start(diskv_writer *w, const char *data, size_t len)
-{
-    if (!len) {
-        buffer_gone(w, 0);
-        return;
-    }
-    w->under_way.write = (struct engine_write){
-        .op.done = write_done, .writer = w->engine_writer, .data = data, .len = len};
-    w->store->engine->ops->write(&w->under_way.write);
-}
-
-static void encode_run(struct job *job)
-{
-    diskv_writer *w = container_of(job, diskv_writer, under_way.encode);
-    size_t len;
-    int rc = writer_encode(w, &len);
-    if (rc)
-        buffer_gone(w, rc);
-    else
-        write_start(w, w->encoded, len);
-}
-
-static void encode_post(diskv_writer *w)
-{
-    w->under_way.encode.run = encode_run;
-    workers_post(w->store->workers, &w->under_way.encode);
-}
-
-static void buffer_send(diskv_writer *w)
-{
-    if (is_encoding(w) && (w->len || w->ending))
-        encode_post(w);
-    else if (w->ending)
-        writer_commit(w);
-    else
-        write_start(w, w->buf, w->len);
-}
-
-void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)
-{
-    w->done = done;
-    w->ctx = ctx;
-    buffer_send(w);
-}
-
-void diskv_writer_commit(diskv_writer *w, diskv_done *done, void *ctx)
-{
-    if (!w->key_len) {
-        done(ctx, DISKV_EKEY);
-        return;
-    }
-    w->done = done;
-    w->ctx = ctx;
-    w->ending = true;
-    buffer_send(w);
-}
-
-void diskv_writer_close(diskv_writer *w)
-{
-    if (!w)
-        return;
     if (w->engine_writer)
         w->store->engine->ops->abort(w->engine_writer);
     if (w->encoder)
         w->encoder->ops->encoder_free(w->encoder);
     XXH3_freeState(w->hash);
     free(w->encoded);
+    free(w->behind_buf);
     free(w->buf);
     free(w);
 }

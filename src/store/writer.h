@@ -4,6 +4,7 @@
 
 #include "store.h"
 
+#include <stdatomic.h>
 #include <xxhash.h>
 
 /* A copy that is under way. */
@@ -17,6 +18,13 @@ struct copying {
     };
 };
 
+/* A write that the caller does not wait for. */
+enum behind {
+    BEHIND_NONE,
+    BEHIND_UNDER_WAY,
+    BEHIND_AWAITED, /* whoever ends it goes on with what was asked for */
+};
+
 struct diskv_writer {
     diskv *store;
     struct engine_writer *engine_writer; /* NULL once committed */
@@ -24,6 +32,10 @@ struct diskv_writer {
     char *buf;
     size_t len, cap;
     uint64_t size, size_hint;
+    char *behind_buf; /* the other buffer, perhaps being written */
+    size_t behind_cap;
+    atomic_int behind; /* an enum behind */
+    int behind_rc;     /* of what was written so: tells while none is under way */
 
     struct codec_encoder *encoder; /* NULL before the first byte goes through it */
     char *encoded;                 /* a piece on its way to storage */
@@ -31,6 +43,7 @@ struct diskv_writer {
     bool drained;                  /* and all that it has for now is on its way */
     uint64_t stored;               /* bytes of the file */
     bool ending;                   /* a commit follows what is being written */
+    bool closing;                  /* or only the end */
     bool as_is;                    /* the content is a file's or a value's, which was not read */
 
     struct noting noting;
@@ -57,6 +70,11 @@ struct diskv_writer {
     size_t key_len; /* 0 until the key is known */
     char key[DISKV_KEY_MAX];
 };
+
+/* --- write.c --- */
+
+/* What diskv_writer_close does once nothing is under way. */
+void writer_free(diskv_writer *w);
 
 /* --- commit.c --- */
 
