@@ -278,11 +278,11 @@ def values_check(s, rng, listed):
     connection.close()
 
 
-def check(s, rng, driver, replay, unasked):
+def check(s, rng, driver, replay):
     """After a pause: the listing is as the directory, and so are the values, their tags and what was told."""
     there = walk(s.dir)
     unheard = {key for key in there if os.stat(file_of(s, key)).st_ino in driver.linked}
-    if replay and unasked:
+    if replay:
         replay.comes_to_sizes(there, unheard)  # before a listing, which finds out itself what is gone
     follows(s)
     listed = listing(s.url)
@@ -306,7 +306,7 @@ def drive(changes, root=None, under=(), dropping=0, told=1):
             with writing(s, driver, rng.random()):
                 for _ in range(ROUND // BATCH):
                     driver.batch(dropped(s) if rng.random() < dropping else nullcontext())
-            check(s, rng, driver, replay if number % told == 0 else None, not dropping)
+            check(s, rng, driver, replay if number % told == 0 else None)
         print("#", json.dumps(stats(s.url)), s.stderr())
         assert s.stop() == 0
         replay.join()
