@@ -348,6 +348,10 @@ bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_f
  * EDECODE. */
 int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint64_t offset);
 
+/* The same bytes where they lie, if the cache has all of them: valid as long as the reader. Else
+ * NULL. */
+const void *diskv_reader_view(diskv_reader *reader, size_t len, uint64_t offset);
+
 /* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */
 void diskv_reader_read(diskv_reader *reader, void *buf, size_t len, uint64_t offset, size_t *got,
                        diskv_done *done, void *ctx);

@@ -3,35 +3,9 @@
 #include "cache_rule.h"
 #include "context.h"
 #include "metadata.h"
+#include "piece.h"
 #include "request.h"
 #include <inttypes.h>
-
-#define SMALL_BYTES (64 * 1024) /* at most, values go out in one piece with their headers */
-
-/* A value that is small and in memory, as one answer; false where it has to be streamed. */
-static bool answer_small(diskv_reader *reader, struct answer *out)
-{
-    uint64_t size = diskv_reader_info(reader)->size;
-    struct MHD_Response *response;
-    char *data;
-
-    if (size > SMALL_BYTES)
-        return false;
-    if (size == 0) {
-        *out = answer_empty();
-        return true;
-    }
-    data = malloc((size_t)size);
-    if (data == NULL || diskv_reader_read_now(reader, data, (size_t)size, 0) != (int64_t)size) {
-        free(data);
-        return false;
-    }
-    response = MHD_create_response_from_buffer((size_t)size, data, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL)
-        free(data);
-    *out = answer_response(response);
-    return true;
-}
 
 /* What was kept with the value, or stands in for it. */
 static void add_metadata(struct answer *a, const struct request *r, const struct value *v,
@@ -75,14 +49,11 @@ static void add_headers(struct answer *a, const struct request *r, const struct 
                       info->size == DISKV_SIZE_UNKNOWN ? "none" : "bytes");
 }
 
-/* The reader of `v`, which belongs to `a` from now on and lives until that is sent. */
-static const diskv_reader *handed_over(struct value *v, const struct answer *a)
+/* The reader of `v` belongs to `a` from now on and lives until that is sent. */
+static void hand_over(struct value *v, const struct answer *a)
 {
-    const diskv_reader *reader = v->reader;
-
     if (!a->broken)
         v->reader = NULL;
-    return reader;
 }
 
 static ssize_t no_body(void *cls, uint64_t offset, char *out, size_t len)
@@ -151,9 +122,9 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
         version = 0;
     if (r->is_head) {
         a = answer_bodiless(reader);
-    } else if (!answer_small(v->reader, &a)) {
+    } else if (!piece_answer(r, v, 0, diskv_reader_info(reader)->size, &a)) {
         a = body_whole(r, v->reader);
-        handed_over(v, &a);
+        hand_over(v, &a);
     }
     add_headers(&a, r, v, reader, true);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
@@ -164,9 +135,13 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
                             size_t count)
 {
     char multipart[BODY_TYPE_SIZE], range[BODY_RANGE_SIZE];
-    struct answer a = body_parts(r, v->reader, ranges, count, v->type, multipart);
-    const diskv_reader *reader = handed_over(v, &a);
+    const diskv_reader *reader = v->reader;
+    struct answer a;
 
+    if (count > 1 || !piece_answer(r, v, ranges[0].from, ranges[0].len, &a)) {
+        a = body_parts(r, v->reader, ranges, count, v->type, multipart);
+        hand_over(v, &a);
+    }
     add_headers(&a, r, v, reader, true);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, count == 1 ? v->type : multipart);
     if (count == 1) {

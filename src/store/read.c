@@ -84,6 +84,14 @@ int64_t diskv_reader_read_now(diskv_reader *r, void *buf, size_t len, uint64_t o
     return n;
 }
 
+const void *diskv_reader_view(diskv_reader *r, size_t len, uint64_t offset)
+{
+    if (!r->cached || offset > r->cached->size || len > r->cached->size - offset)
+        return NULL;
+    atomic_fetch_add_explicit(&r->store->bytes_read, len, memory_order_relaxed);
+    return r->cached->data + offset;
+}
+
 static void read_end(diskv_reader *r, int rc)
 {
     if (!rc)

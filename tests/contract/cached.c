@@ -169,6 +169,28 @@ static void a_reader_of_a_cached_value_needs_no_waiting_and_knows_all_of_it(void
     diskv_reader_close(reader);
 }
 
+static void what_is_in_memory_is_seen_where_it_lies_and_nothing_else(void **state)
+{
+    const struct fixture *f = *state;
+    diskv_reader *reader;
+    assert_int_equal(store_put(f->store, "k", "value"), 0);
+    rest();
+    assert_int_equal(diskv_reader_open_now(f->store, "k", 1, DISKV_READ_CACHED, &reader), 0);
+    assert_null(diskv_reader_view(reader, 5, 0));
+    diskv_reader_close(reader);
+    assert_value(f->store, "k", "value");
+    uint64_t before = stats_of(f).bytes_read;
+    assert_int_equal(diskv_reader_open_now(f->store, "k", 1, DISKV_READ_CACHED, &reader), 0);
+    assert_null(diskv_reader_view(reader, 4, 2));
+    assert_null(diskv_reader_view(reader, 1, UINT64_MAX));
+    assert_null(diskv_reader_view(reader, SIZE_MAX, 1));
+    const char *seen = diskv_reader_view(reader, 3, 2);
+    assert_int_equal(store_put(f->store, "k", "other"), 0);
+    assert_memory_equal(seen, "lue", 3);
+    assert_int_equal(stats_of(f).bytes_read, before + 3);
+    diskv_reader_close(reader);
+}
+
 static void an_empty_value_and_a_missing_key_are_read_as_such(void **state)
 {
     const struct fixture *f = *state;
@@ -506,6 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_was_read_once_is_read_from_memory),
         CASE(a_reader_of_a_cached_value_needs_no_waiting_and_knows_all_of_it),
+        CASE(what_is_in_memory_is_seen_where_it_lies_and_nothing_else),
         CASE(an_empty_value_and_a_missing_key_are_read_as_such),
         CASE(a_value_that_was_read_in_part_is_not_cached),
         CASE(a_value_that_was_read_in_order_by_parts_is_cached),
