@@ -75,19 +75,29 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
 }
 
 struct clear {
+    diskv *store;
     struct engine_clear engine_clear;
+    struct noting noting; /* of no key: but those before it may wait for it */
     struct waiter waiter;
 };
 
+static void clear_noted(struct noting *n)
+{
+    waiter_done(&container_of(n, struct clear, noting)->waiter, n->rc);
+}
+
 static void clear_done(struct engine_op *op, int rc)
 {
-    waiter_done(&container_of(op, struct clear, engine_clear.op)->waiter, rc);
+    struct clear *c = container_of(op, struct clear, engine_clear.op);
+    c->noting = (struct noting){.rc = rc, .noted = clear_noted};
+    index_note(c->store, &c->noting, op->more);
 }
 
 /* What the index missed while everything went is made up for by reading what is left. */
 int diskv_erase_all(diskv *store, bool foreign)
 {
     struct clear c = {
+        .store = store,
         .engine_clear = {.op.done = clear_done, .op.sync = store->sync, .foreign = foreign}};
     waiter_init(&c.waiter);
     store->engine->ops->clear(store->engine, &c.engine_clear);

@@ -170,9 +170,9 @@ struct noting {
     struct noting *next;
 };
 
-/* Notes what a change did, and calls `noted`. With `more` another one is noted next by the same
- * thread, and this one may wait for it: those that end together cost one change of the index.
- * Where the index fails it is stale from then on. */
+/* Notes what a change of any kind did, and calls `noted`. With `more` another one is noted next by
+ * the same thread, and this one may wait for it: those that end together cost one change of the
+ * index. Where the index fails it is stale from then on. */
 void index_note(diskv *store, struct noting *n, bool more);
 
 /* Brings what the index has of some keys in step with the files, and logs what was not known.
