@@ -11,6 +11,7 @@ import s3
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 VALUES = {"4k": 4 * KIB, "64k": 64 * KIB, "1m": MIB, "100m": 100 * MIB, "1g": GIB}
+_warm = set()
 FOLDER = 1000  # keys are 000/000 to 999/999
 
 
@@ -29,6 +30,18 @@ def folder(bench, name):
         MAKERS[name](bench, half)
         os.rename(half, path)
     return path
+
+
+def warm(path):
+    """Has all files of a directory in the page cache, once a run."""
+    if path not in _warm:
+        print("  reading all files once …", flush=True)
+        for folder_path, _, names in os.walk(path):
+            for name in names:
+                with open(os.path.join(folder_path, name), "rb") as file:
+                    while file.read(MIB):
+                        pass
+        _warm.add(path)
 
 
 def write(path, size):

@@ -27,6 +27,7 @@ def wrk_of(file, connections=64, **options):
 
 
 def of_random_keys(server, seconds):
+    data.warm(server.data)
     return measure.wrk(server, "/", 64, seconds, script=RANDOM_SCRIPT, args=[server.prefix])
 
 
