@@ -73,7 +73,7 @@ def wrk_figures(text):
 
 
 def wrk_words(url, connections, seconds, *, headers=(), script=None, args=()):
-    words = ["wrk", "--latency", "-t2", f"-c{connections}", f"-d{seconds}s"]
+    words = ["wrk", "--latency", "--timeout", "30s", "-t2", f"-c{connections}", f"-d{seconds}s"]
     for header in headers:
         words += ["-H", header]
     if script:

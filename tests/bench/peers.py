@@ -95,6 +95,8 @@ class Diskv(Peer):
 
 
 class Nginx(Peer):
+    """With tcp_nopush ranges would wait 40 ms for the client's acknowledgement; and it must not run
+    out of descriptors."""
     name, package = "nginx", "nginx-light"
 
     def command(self):
@@ -105,8 +107,8 @@ user {'root' if os.geteuid() == 0 else 'nobody'};
 events {{ worker_connections 16384; }}
 http {{
     access_log off; error_log stderr crit; default_type application/octet-stream;
-    sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000;
-    open_file_cache max=100000 inactive=60s; open_file_cache_valid 60s;
+    sendfile on; tcp_nodelay on; keepalive_requests 1000000000;
+    open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
     client_max_body_size 0; client_body_temp_path temp; client_body_buffer_size 16k;
     proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
     server {{ listen 127.0.0.1:{self.port} backlog=4096;
