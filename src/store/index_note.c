@@ -99,21 +99,12 @@ void index_note(diskv *store, struct noting *n, bool more)
  * of places that are away for a while and come back as they were. */
 static int places_doubt(diskv *store, const char *key, size_t len)
 {
-    struct index *index = store->index;
-    char place[ENGINE_PLACE_MAX], note[INDEX_NOTE_VALUE_MAX];
+    char place[ENGINE_PLACE_MAX];
     size_t outer;
     if (store->engine->ops->locate(store->engine, key, len, place, &outer))
         return 0;
-    const size_t lens[] = {outer, strlen(place)};
-    for (size_t i = 0; i < array_len(lens); i++) {
-        size_t note_len;
-        int rc = index->ops->note_get(index, place, lens[i], note, &note_len);
-        if (!rc && note_len > PLACE_NOTE_HEAD)
-            rc = index->ops->note_set(index, place, lens[i], note, PLACE_NOTE_HEAD);
-        if (rc && rc != DISKV_ENOTFOUND)
-            return rc;
-    }
-    return 0;
+    int rc = place_note_doubt(store, place, outer);
+    return rc ? rc : place_note_doubt(store, place, strlen(place));
 }
 
 bool index_has(diskv *store, const char *key, size_t len)

@@ -131,6 +131,7 @@ int diskv_open(const char *dir, const struct diskv_options *options, diskv **out
     if (!store)
         return DISKV_ENOMEM;
     pthread_mutex_init(&store->sync_lock, NULL);
+    pthread_mutex_init(&store->places_lock, NULL);
     pthread_mutex_init(&store->note_lock, NULL);
     serial_init(&store->mends);
     store->last_noting = &store->first_noting;
@@ -171,6 +172,7 @@ void diskv_close(diskv *store)
     cache_free(store->cache);
     changes_free(store->changes);
     home_unlock(&store->lock);
+    pthread_mutex_destroy(&store->places_lock);
     pthread_mutex_destroy(&store->sync_lock);
     pthread_mutex_destroy(&store->note_lock);
     serial_destroy(&store->mends);

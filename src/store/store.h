@@ -67,6 +67,7 @@ struct diskv {
     struct scrub *scrub; /* or NULL */
     struct background *background;
 
+    pthread_mutex_t places_lock; /* of what is noted of places */
     pthread_mutex_t note_lock;   /* of changes to the index that go by what a key has */
     struct noting *first_noting; /* those that are not noted yet, oldest first */
     struct noting **last_noting;
@@ -192,7 +193,13 @@ bool index_has(diskv *store, const char *key, size_t len);
 /* Makes the index at least this stale, until it is mended. */
 void index_doubt(diskv *store, enum stale stale);
 
-/* What is noted of a place: behind `foreign` its stamp from before it was read. */
+/* Names the note that holds the layout's name; no place has this one. */
+#define LAYOUT_NOTE LAYOUT_STORE_DIR
+
+/* --- place_note.c --- */
+
+/* What is noted of a place: behind `foreign` its stamp from before it was read. A note of no bytes
+ * is of a place that is to be read. */
 struct place_note {
     uint64_t foreign;
     uint8_t stamp[ENGINE_STAMP_MAX];
@@ -200,8 +207,19 @@ struct place_note {
 
 #define PLACE_NOTE_HEAD offsetof(struct place_note, stamp)
 
-/* Names the note that holds the layout's name; no place has this one. */
-#define LAYOUT_NOTE LAYOUT_STORE_DIR
+/* A place is about to be read: 0 and what is noted of it, which is `*len` bytes; 1 where it was not
+ * known, and is from now on. */
+int place_note_begin(diskv *store, const char *name, size_t name_len, struct place_note *note,
+                     size_t *len);
+
+/* It was read: notes that, unless the note is gone with the place meanwhile. */
+int place_note_end(diskv *store, const char *name, size_t name_len, const struct place_note *note,
+                   size_t len);
+
+/* Drops the stamp, if there is one. */
+int place_note_doubt(diskv *store, const char *name, size_t name_len);
+
+int place_note_erase(diskv *store, const char *name, size_t name_len);
 
 /* --- sync.c: what the index has of places --- */
 

@@ -165,19 +165,14 @@ static int seen_key(void *ctx, const char *key, size_t len)
 }
 
 /* A place that lies in the one being scanned: to be scanned too unless it is known. It is noted
- * without a stamp first, so that it is not forgotten should this process end before it is scanned.
- */
+ * first, so that it is not forgotten should this process end before it is scanned. */
 static int seen_place(void *ctx, const char *name, size_t len)
 {
     struct sync *s = ctx;
-    struct index *index = s->store->index;
-    char note[INDEX_NOTE_VALUE_MAX];
+    struct place_note note;
     size_t note_len;
-    int rc = index->ops->note_get(index, name, len, note, &note_len);
-    if (rc != DISKV_ENOTFOUND)
-        return rc;
-    rc = index->ops->note_set(index, name, len, "", 0);
-    return rc ? rc : names_add(&s->places, name, len);
+    int rc = place_note_begin(s->store, name, len, &note, &note_len);
+    return rc > 0 ? names_add(&s->places, name, len) : rc;
 }
 
 static int changed_add(struct sync *s, const char *name)
@@ -185,19 +180,6 @@ static int changed_add(struct sync *s, const char *name)
     size_t len = strlen(name);
     int rc = names_add(&s->changed, name, len);
     return rc ? rc : set_add(&s->changed_set, name, len);
-}
-
-/* What is noted of a place; `*read` where it was read before. */
-static int note_find(struct sync *s, const char *name, struct place_note *note, bool *read)
-{
-    struct index *index = s->store->index;
-    char value[INDEX_NOTE_VALUE_MAX];
-    size_t len = 0;
-    int rc = index->ops->note_get(index, name, strlen(name), value, &len);
-    *read = !rc && len >= PLACE_NOTE_HEAD;
-    memset(note, 0, sizeof *note);
-    memcpy(note, value, *read && len <= sizeof *note ? len : 0);
-    return rc == DISKV_ENOTFOUND ? 0 : rc;
 }
 
 static struct place_note note_of(const struct engine_place *place)
@@ -209,10 +191,8 @@ static struct place_note note_of(const struct engine_place *place)
 
 static int note_write(struct sync *s, const char *name, const struct engine_place *place)
 {
-    struct index *index = s->store->index;
     struct place_note note = note_of(place);
-    return index->ops->note_set(index, name, strlen(name), &note,
-                                PLACE_NOTE_HEAD + place->stamp_len);
+    return place_note_end(s->store, name, strlen(name), &note, PLACE_NOTE_HEAD + place->stamp_len);
 }
 
 /* True where a place that is read for the first time may have had keys of its own: what the store
@@ -245,13 +225,19 @@ static int place_read(struct sync *s, const char *name, const struct engine_plac
               : notes_add(&s->read, name, strlen(name), &note, PLACE_NOTE_HEAD + place->stamp_len);
 }
 
-/* A place that is gone is forgotten at once: should it be there again meanwhile, what it lies in
- * has changed, and whoever reads that finds a place not known. */
+/* A place that is gone is forgotten at once. Where it is there again it may have been read before
+ * that, and is read once more; later, what it lies in has changed, and whoever reads that finds a
+ * place not known. */
 static int place_gone(struct sync *s, const char *name)
 {
-    struct index *index = s->store->index;
-    int rc = index->ops->note_erase(index, name, strlen(name));
-    return rc ? rc : changed_add(s, name);
+    struct engine *engine = s->store->engine;
+    struct engine_place place;
+    int rc = place_note_erase(s->store, name, strlen(name));
+    if (!rc)
+        rc = changed_add(s, name);
+    if (rc || engine->ops->stamp(engine, name, &place) == DISKV_ENOTFOUND)
+        return rc;
+    return names_add(&s->places, name, strlen(name));
 }
 
 /* Reads a place and inserts its keys; places in it that are not known join `places`. */
@@ -260,13 +246,14 @@ static int place_scan(struct sync *s, const char *name)
     struct engine *engine = s->store->engine;
     struct engine_place place;
     struct place_note note;
+    size_t note_len;
     const struct engine_visitor visitor = {.ctx = s, .key = seen_key, .place = seen_place};
-    bool before;
-    int rc = note_find(s, name, &note, &before);
-    if (!rc)
+    int rc = place_note_begin(s->store, name, strlen(name), &note, &note_len);
+    if (rc >= 0)
         rc = sync_cut(s);
     if (rc)
         return rc;
+    bool before = note_len >= PLACE_NOTE_HEAD;
     if (s->few)
         s->foreign -= note.foreign;
     s->since = atomic_load(&s->store->note_number);
@@ -416,12 +403,11 @@ static int missing_drop(struct sync *s)
 
 static int notes_write(struct sync *s)
 {
-    struct index *index = s->store->index;
     struct place_note note;
     size_t len;
     int rc = 0;
     for (const char *name; !rc && (name = notes_next(&s->read, &note, &len));)
-        rc = index->ops->note_set(index, name, strlen(name), &note, len);
+        rc = place_note_end(s->store, name, strlen(name), &note, len);
     return rc;
 }
 

@@ -22,7 +22,8 @@ from livetest import Follower, differing, few_watches, follows, listing, settles
 
 LONG = os.environ.get("DISKV_LONG")
 CHANGES = 100_000 if LONG else 1_000
-OTHER_CHANGES = 10_000 if LONG else 200  # on other file systems, and where the kernel is short of something
+OTHER_CHANGES = 100_000 if LONG else 200  # on other file systems
+DROPPED_CHANGES = 10_000 if LONG else 200
 DISK_MIB = 512  # XFS takes no less than 300
 ROUND = 100  # changes between two pauses
 BATCH = 10  # of these by one shell
@@ -328,7 +329,7 @@ def so_it_is_where_the_kernel_drops_what_happens():
     with open(QUEUE, encoding="ascii") as file:
         if int(file.read()) > 20000:
             skip("the queue is too long to fill")
-    drive(OTHER_CHANGES, dropping=DROPPING)
+    drive(DROPPED_CHANGES, dropping=DROPPING)
 
 
 def drive_on(kind):
