@@ -5,6 +5,7 @@
 #include "metadata.h"
 #include "piece.h"
 #include "request.h"
+#include "shelf.h"
 #include <inttypes.h>
 
 /* What was kept with the value, or stands in for it. */
@@ -65,16 +66,28 @@ static ssize_t no_body(void *cls, uint64_t offset, char *out, size_t len)
     return MHD_CONTENT_READER_END_WITH_ERROR; /* never called */
 }
 
+/* Has the cache keep a small value that is asked about: what is asked once is asked again, and then
+ * its file need not be opened. */
+static void keep_small(diskv_reader *reader)
+{
+    char data[SHELF_BODY_MAX];
+    uint64_t size = diskv_reader_info(reader)->size;
+
+    if (size <= sizeof(data) && diskv_reader_version(reader) == 0)
+        diskv_reader_read_now(reader, data, size, 0);
+}
+
 /* An answer without a body that shows the value's size all the same. Where the size is not known
  * libmicrohttpd would send the chunk that ends a body, which the client took for its next answer;
  * speaking as HTTP/1.0 it sends no chunk, and closes. */
-static struct answer answer_bodiless(const diskv_reader *reader)
+static struct answer answer_bodiless(diskv_reader *reader)
 {
     uint64_t size = diskv_reader_info(reader)->size;
     bool sized = size != DISKV_SIZE_UNKNOWN;
     struct answer a = answer_response(
         MHD_create_response_from_callback(sized ? size : MHD_SIZE_UNKNOWN, 1, no_body, NULL, NULL));
 
+    keep_small(reader);
     if (!sized && !a.broken)
         MHD_set_response_options(a.response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     return a;
@@ -121,7 +134,7 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
     if (!r->is_head && diskv_reader_info(reader)->size > SHELF_BODY_MAX)
         version = 0;
     if (r->is_head) {
-        a = answer_bodiless(reader);
+        a = answer_bodiless(v->reader);
     } else if (!piece_answer(r, v, 0, diskv_reader_info(reader)->size, &a)) {
         a = body_whole(r, v->reader);
         hand_over(v, &a);

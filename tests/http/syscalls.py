@@ -129,6 +129,13 @@ def head_of_a_cached_value_costs_as_much():
 
 
 @test
+def head_of_a_small_value_that_nobody_has_read_costs_as_much_from_the_second_on():
+    with store() as (s, trace):
+        calls = cost(s, trace, "HEAD /keys/cold0\r\n")
+        assert "open" in calls and cost(s, trace, *["HEAD /keys/cold0\r\n"] * 4) == HOT
+
+
+@test
 def that_a_cached_value_is_the_one_the_client_has_costs_as_much():
     with store() as (s, trace):
         tag = curl("-I", s.url + "/keys/hot").headers["etag"]
