@@ -1,5 +1,6 @@
 """The servers, each started on a free port of 127.0.0.1 over a directory, with its own tuning."""
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import goprograms
 import s3
 
 START_SECONDS = 120
+DESCRIPTORS = min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])  # that a server may ask for
 
 
 def free_port():
@@ -95,20 +97,21 @@ class Diskv(Peer):
 
 
 class Nginx(Peer):
-    """With tcp_nopush ranges would wait 40 ms for the client's acknowledgement; and it must not run
-    out of descriptors."""
+    """With tcp_nopush ranges would wait 40 ms for the client's acknowledgement. Of `many` files it keeps
+    none open: hardly one is asked for again in time, and they would be more than the descriptors."""
     name, package = "nginx", "nginx-light"
 
     def command(self):
         dav = "dav_methods PUT DELETE; create_full_put_path on;" if self.options.get("put") else ""
+        keep = "max=5000 inactive=60s; open_file_cache_valid 60s" if not self.options.get("many") else "off"
         return ["nginx", "-e", "stderr", "-p", self.work, "-c", self.file("nginx.conf", f"""
-daemon off; pid nginx.pid; worker_processes auto; worker_rlimit_nofile 65536;
+daemon off; pid nginx.pid; worker_processes auto; worker_rlimit_nofile {DESCRIPTORS};
 user {'root' if os.geteuid() == 0 else 'nobody'};
 events {{ worker_connections 16384; }}
 http {{
     access_log off; error_log stderr crit; default_type application/octet-stream;
     sendfile on; tcp_nodelay on; keepalive_requests 1000000000;
-    open_file_cache max=20000 inactive=60s; open_file_cache_valid 60s;
+    open_file_cache {keep};
     client_max_body_size 0; client_body_temp_path temp; client_body_buffer_size 16k;
     proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
     server {{ listen 127.0.0.1:{self.port} backlog=4096;
@@ -126,21 +129,23 @@ class GoDiskv(Peer):
 
 
 class Lighttpd(Peer):
+    """Its cache of what files are has them open, so it is of no use for `many`."""
     name = package = "lighttpd"
 
     def command(self):
+        stat_cache = "disable" if self.options.get("many") else "inotify"
         return ["lighttpd", "-D", "-f", self.file("lighttpd.conf", f"""
 server.document-root = "{self.data}"
 server.bind = "127.0.0.1"
 server.port = {self.port}
 server.max-worker = {os.cpu_count()}
-server.max-fds = 32768
-server.max-connections = 16384
+server.max-fds = {DESCRIPTORS}
+server.max-connections = {min(16384, DESCRIPTORS // 2)}
 server.max-keep-alive-requests = 65535
 server.max-keep-alive-idle = 60
 server.event-handler = "linux-sysepoll"
 server.network-backend = "sendfile"
-server.stat-cache-engine = "inotify"
+server.stat-cache-engine = "{stat_cache}"
 mimetype.assign = ( "" => "application/octet-stream" )
 """)]
 
