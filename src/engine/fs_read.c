@@ -54,10 +54,24 @@ void fs_ident(const struct stat *st, uint8_t out[static ENGINE_IDENT_LEN])
     memcpy(out, numbers, sizeof numbers);
 }
 
+/* True where the file surely has neither of the attributes, which one look tells. */
+static bool attributes_none(int fd)
+{
+    char names[256];
+    int n = sys_flistxattr(fd, names, sizeof names);
+    for (int at = 0; at < n; at += (int)strlen(names + at) + 1)
+        if (strcmp(names + at, "user.diskv") == 0 || strcmp(names + at, "user.mime_type") == 0)
+            return false;
+    return n >= 0;
+}
+
 /* Between two looks at the same record the type is the one that belongs to it, whoever changes both
  * meanwhile. */
 static void attributes_get(int fd, struct engine_info *out)
 {
+    out->type[0] = out->record[0] = '\0';
+    if (attributes_none(fd))
+        return;
     char seen[sizeof out->record];
     int tries = 8; /* another program may never stop */
     do {
@@ -160,7 +174,8 @@ static int reader_open(struct engine *engine, struct engine_open *o, bool now)
     return 0;
 }
 
-/* Costs openat2, fstat, three fgetxattr and one allocation. */
+/* Costs openat2, fstat, flistxattr, three fgetxattr where that finds attributes of the store's, and
+ * one allocation. */
 int fs_open_now(struct engine *engine, struct engine_open *o)
 {
     return reader_open(engine, o, true);

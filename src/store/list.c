@@ -137,7 +137,7 @@ static int value_read(diskv *store, const char *key, size_t len, struct diskv_in
 }
 
 /* Looks whether a key of the index has a value that can be listed. One that was listed before and
- * did not change costs one system call, another six. */
+ * did not change costs one system call, another four, and three more for attributes. */
 static int value_look(struct list *l, const char *key, size_t len, struct diskv_info *info,
                       bool *found)
 {

@@ -113,6 +113,11 @@ int sys_fgetxattr(int fd, const char *name, void *value, size_t len)
     SYS_RETRY(int, fgetxattr(fd, name, value, len));
 }
 
+int sys_flistxattr(int fd, char *names, size_t len)
+{
+    SYS_RETRY(int, flistxattr(fd, names, len));
+}
+
 int sys_fchmod(int fd, mode_t mode)
 {
     SYS_RETRY(int, fchmod(fd, mode));

@@ -41,6 +41,7 @@ int sys_unlinkat(int dir_fd, const char *name, int flags);
 int sys_fsetxattr(int fd, const char *name, const void *value, size_t len);
 int sys_fremovexattr(int fd, const char *name);
 int sys_fgetxattr(int fd, const char *name, void *value, size_t len);
+int sys_flistxattr(int fd, char *names, size_t len);
 int sys_fchmod(int fd, mode_t mode);
 int sys_set_mtime(int fd, struct timespec mtime);
 

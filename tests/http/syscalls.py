@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from diskvtest import Server, curl, main, skip, test
 
 KINDS = {"recvfrom": "receive", "sendmsg": "send", "sendto": "send", "newfstatat": "stat", "fstat": "stat",
-         "statx": "stat", "fgetxattr": "attribute", "preadv2": "read", "openat2": "open"}
+         "statx": "stat", "fgetxattr": "attribute",
+         "flistxattr": "attribute", "preadv2": "read", "openat2": "open"}
 
 MEMORY = {"brk", "madvise", "mmap", "mprotect", "munmap"}  # malloc's, now and then
 
@@ -146,8 +147,18 @@ def that_a_cached_value_is_the_one_the_client_has_costs_as_much():
 def a_value_in_the_page_cache_is_opened_read_and_sent_by_the_same_thread():
     with store() as (s, trace):
         calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
-        assert calls == ["receive", "stat", "open", "stat", *["attribute"] * 3, "read", "stat", "send", "stat",
+        assert calls == ["receive", "stat", "open", "stat", *["attribute"] * 4, "read", "stat", "send", "stat",
                          "close"], calls
+
+
+@test
+def a_file_of_another_program_is_asked_for_its_attributes_once():
+    with store() as (s, trace):
+        for i in range(3):
+            with open(f"{s.dir}/plain{i}", "wb") as file:
+                file.write(b"x" * 4096)
+        calls = cost(s, trace, *[f"GET /keys/plain{i}\r\n" for i in range(3)])
+        assert calls == ["receive", "stat", "open", "stat", "attribute", "read", "send", "stat", "close"], calls
 
 
 @test
@@ -155,7 +166,7 @@ def a_range_of_64_kib_is_read_and_sent_at_once_with_its_headers():
     with store("--cache-bytes", "0") as (s, trace):
         assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
         calls = cost(s, trace, *[f"GET /keys/large\r\nRange: bytes={i}-{i + 65535}\r\n" for i in range(3)])
-        assert calls == ["receive", "open", "stat", *["attribute"] * 3, "read", "send", "stat", "close"], calls
+        assert calls == ["receive", "open", "stat", *["attribute"] * 4, "read", "send", "stat", "close"], calls
 
 
 @test
