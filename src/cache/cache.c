@@ -43,6 +43,7 @@ struct cache {
     struct age age; /* `newer` is the oldest, `older` the newest */
     size_t count;
     uint64_t hits, misses;
+    uint16_t *asked; /* for each bucket, part of the hash of the last key there was no room for */
     struct slot *buckets[];
 };
 
@@ -138,17 +139,11 @@ void cache_unref(struct cache_entry *entry)
 
 /* --- Entries --- */
 
-struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len,
-                              const uint8_t ident[static CACHE_IDENT_LEN])
+struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len)
 {
     uint64_t hash = XXH3_64bits_withSeed(key, len, cache->seed);
-    struct slot *stale = NULL;
     pthread_mutex_lock(&cache->lock);
-    struct slot **link = table_find(cache, hash, key, len), *slot = *link;
-    if (slot && memcmp(slot->entry.ident, ident, CACHE_IDENT_LEN) != 0) {
-        stale = table_remove(cache, link);
-        slot = NULL;
-    }
+    struct slot *slot = *table_find(cache, hash, key, len);
     if (slot) {
         slot->refs++;
         age_remove(slot);
@@ -158,20 +153,44 @@ struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len,
         cache->misses++;
     }
     pthread_mutex_unlock(&cache->lock);
-    slot_unref(stale);
     return slot ? &slot->entry : NULL;
 }
 
-/* Counts `bytes` as used, once enough others have gone. */
-static bool reserve(struct cache *cache, uint64_t bytes)
+void cache_refuse(struct cache_entry *entry)
 {
-    for (;;) {
+    struct slot *slot = slot_of(entry), *found = NULL;
+    struct cache *cache = slot->cache;
+    pthread_mutex_lock(&cache->lock);
+    struct slot **link = table_find(cache, slot->hash, slot->key, slot->key_len);
+    if (*link == slot)
+        found = table_remove(cache, link);
+    cache->hits--;
+    cache->misses++;
+    pthread_mutex_unlock(&cache->lock);
+    slot_unref(found);
+    slot_unref(slot);
+}
+
+/* True where others may make room for a key: where it asked before, and no other in its place
+ * since. */
+static bool may_evict(struct cache *cache, uint64_t hash)
+{
+    uint16_t *asked = &cache->asked[hash & cache->mask], part = (uint16_t)(hash >> 48);
+    bool again = *asked == part;
+    *asked = part;
+    return again;
+}
+
+/* Counts `bytes` as used, once enough others have gone. */
+static bool reserve(struct cache *cache, uint64_t hash, uint64_t bytes)
+{
+    for (bool evict = false;;) {
         struct slot *oldest = NULL;
         pthread_mutex_lock(&cache->lock);
         bool fits = bytes <= cache->max - cache->used;
         if (fits)
             cache->used += bytes;
-        else
+        else if (evict || (evict = may_evict(cache, hash)))
             oldest = table_evict(cache);
         pthread_mutex_unlock(&cache->lock);
         if (!oldest)
@@ -190,7 +209,8 @@ struct cache_entry *cache_begin(struct cache *cache, const char *key, size_t len
     size_t info_at = align_up(sizeof(struct slot) + len);
     size_t data_at = info_at + align_up(info_size), total = data_at + size;
     uint64_t bytes = memory_for(total);
-    if (bytes > most || !reserve(cache, bytes))
+    uint64_t hash = XXH3_64bits_withSeed(key, len, cache->seed);
+    if (bytes > most || !reserve(cache, hash, bytes))
         return NULL;
     struct slot *slot = malloc(total);
     if (!slot) {
@@ -206,7 +226,7 @@ struct cache_entry *cache_begin(struct cache *cache, const char *key, size_t len
                   .data = start + data_at},
         .cache = cache,
         .refs = 1,
-        .hash = XXH3_64bits_withSeed(key, len, cache->seed),
+        .hash = hash,
         .bytes = bytes,
         .key_len = len,
         .key = memcpy(slot + 1, key, len),
@@ -264,12 +284,14 @@ int cache_new(uint64_t bytes, struct cache **out)
     size_t buckets = 1;
     while (buckets <= bytes / BUCKET_BYTES / 2)
         buckets *= 2;
-    struct cache *cache = calloc(1, sizeof *cache + buckets * sizeof cache->buckets[0]);
+    size_t table = buckets * (sizeof(struct slot *) + sizeof(uint16_t));
+    struct cache *cache = calloc(1, sizeof *cache + table);
     if (!cache)
         return DISKV_ENOMEM;
     cache->max = bytes;
     cache->mask = buckets - 1;
-    cache->used = buckets * sizeof cache->buckets[0];
+    cache->asked = (uint16_t *)&cache->buckets[buckets];
+    cache->used = table;
     cache->age = (struct age){&cache->age, &cache->age};
     if (getrandom(&cache->seed, sizeof cache->seed, 0) != sizeof cache->seed)
         cache->seed = (uintptr_t)cache;

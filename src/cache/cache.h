@@ -30,14 +30,18 @@ int cache_new(uint64_t bytes, struct cache **out);
 /* No entry may be held. NULL is fine. */
 void cache_free(struct cache *cache);
 
-/* The entry of a key if it has this identity: the caller's, for cache_unref. NULL where there is
- * none; one of another identity is dropped. */
-struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len,
-                              const uint8_t ident[static CACHE_IDENT_LEN]);
+/* The entry of a key, whatever its identity: the caller's, for cache_unref, or for cache_refuse if
+ * its value has another one by now. NULL where there is none. */
+struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len);
+
+/* Drops an entry that cache_get found, which was then no hit but a miss, and the caller's reference
+ * to it. */
+void cache_refuse(struct cache_entry *entry);
 
 /* Makes room and begins an entry, which is not found until cache_add; the caller's, for cache_add
  * or cache_unref. `info` is copied. NULL where it would take more than a quarter of the cache or no
- * room can be made: the value is then not cached. */
+ * room can be made: the value is then not cached. Others make room only for a key that was to be
+ * cached lately already: what is read once drives nothing out. */
 struct cache_entry *cache_begin(struct cache *cache, const char *key, size_t len,
                                 const uint8_t ident[static CACHE_IDENT_LEN], const void *info,
                                 size_t info_size, size_t size);

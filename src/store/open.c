@@ -21,33 +21,56 @@ static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read
     return 0;
 }
 
-static bool form_cached(diskv_reader *r, size_t len, const uint8_t ident[static ENGINE_IDENT_LEN])
+static void key_drop(const diskv_reader *r)
+{
+    cache_drop(r->store->cache, r->key, r->len);
+    cache_drop(r->store->cache, r->key, r->len + 1);
+}
+
+/* What a value's file is now, looked at when that is first asked. */
+struct look {
+    bool done;
+    uint8_t ident[ENGINE_IDENT_LEN];
+};
+
+static bool is_current(const diskv_reader *r, const struct cache_entry *entry, struct look *look)
+{
+    struct engine *engine = r->store->engine;
+    bool gone = !look->done && engine->ops->identify(engine, r->key, r->len, look->ident);
+    look->done = true;
+    if (gone)
+        key_drop(r);
+    return memcmp(entry->ident, look->ident, sizeof look->ident) == 0;
+}
+
+static bool form_cached(diskv_reader *r, size_t len, struct look *look)
 {
     cache_unref(r->cached);
-    r->cached = cache_get(r->store->cache, r->key, len, ident);
+    r->cached = cache_get(r->store->cache, r->key, len);
+    if (r->cached && !is_current(r, r->cached, look)) {
+        cache_refuse(r->cached);
+        r->cached = NULL;
+    }
     if (r->cached)
         memcpy(&r->known, r->cached->info, r->cached->info_size);
     return r->cached;
 }
 
 /* Looks for the value in the cache; what files have, where they are compressed, has a name of its
- * own there. */
+ * own there. The file is looked at only where something is found. */
 static bool reader_cached(diskv_reader *r)
 {
-    struct cache *cache = r->store->cache;
-    struct engine *engine = r->store->engine;
-    uint8_t ident[ENGINE_IDENT_LEN];
-    if (!cache)
+    struct look look = {0};
+    if (!r->store->cache)
         return false;
-    if (r->how == DISKV_READ_DIRECT || engine->ops->identify(engine, r->key, r->len, ident)) {
-        cache_drop(cache, r->key, r->len);
-        cache_drop(cache, r->key, r->len + 1);
+    if (r->how == DISKV_READ_DIRECT) {
+        key_drop(r);
         return false;
     }
-    if (!form_cached(r, r->len, ident))
-        return r->how == DISKV_READ_STORED && form_cached(r, r->len + 1, ident);
+    if (!form_cached(r, r->len, &look))
+        return r->how == DISKV_READ_STORED && form_cached(r, r->len + 1, &look);
     if (r->how == DISKV_READ_STORED && *r->known.codec)
-        return form_cached(r, r->len + 1, ident);
+        return form_cached(r, r->len + 1, &look);
     return true;
 }
 

@@ -228,6 +228,22 @@ static void what_is_being_read_counts_as_used_now(void **state)
     cache_unref(a);
 }
 
+static void others_make_room_for_a_key_when_it_is_to_be_cached_again(void **state)
+{
+    struct cache *cache = *state;
+    for (char key[] = "a"; *key <= 'i'; ++*key)
+        assert_true(put(cache, key, 1, BYTES / 10));
+    assert_null(begin_once(cache, "k", 1, BYTES / 10));
+    for (char key[] = "a"; *key <= 'i'; ++*key)
+        assert_true(has(cache, key, 1));
+    struct cache_entry *entry = begin_once(cache, "k", 1, BYTES / 10);
+    assert_non_null(entry);
+    assert_null(begin_once(cache, "l", 1, BYTES / 10));
+    assert_false(has(cache, "a", 1));
+    assert_true(has(cache, "b", 1));
+    cache_unref(entry);
+}
+
 static void a_value_of_more_than_a_quarter_is_not_cached_and_drives_nothing_out(void **state)
 {
     struct cache *cache = *state;
@@ -329,7 +345,7 @@ static void a_failed_allocation_leaves_a_value_uncached_and_counts_nothing(void 
     fail_in = 1;
     assert_int_equal(cache_new(BYTES, &other), DISKV_ENOMEM);
     fail_in = 1;
-    assert_null(begin(cache, "k", 1, 100));
+    assert_null(begin_once(cache, "k", 1, 100));
     assert_int_equal(used(cache), empty);
     assert_true(put(cache, "k", 1, 100));
     assert_true(has(cache, "k", 1));
@@ -408,6 +424,7 @@ int main(void)
         CASE(hits_and_misses_are_counted),
         CASE(what_was_used_least_lately_makes_room),
         CASE(what_is_being_read_counts_as_used_now),
+        CASE(others_make_room_for_a_key_when_it_is_to_be_cached_again),
         CASE(a_value_of_more_than_a_quarter_is_not_cached_and_drives_nothing_out),
         CASE(a_cache_of_no_bytes_caches_nothing),
         CASE(nothing_is_cached_while_all_is_held),
