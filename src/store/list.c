@@ -118,9 +118,12 @@ static int gone_add(struct list *l, const char *key, size_t len)
 static bool value_known(diskv *store, const char *key, size_t len, struct diskv_info *info)
 {
     uint8_t ident[ENGINE_IDENT_LEN];
-    return store->rows && rows_has(store->rows, key, len) &&
-           !store->engine->ops->identify(store->engine, key, len, ident) &&
-           rows_get(store->rows, key, len, ident, info);
+    struct rows_ident then;
+    if (!store->rows || !rows_get(store->rows, key, len, &then, info) ||
+        store->engine->ops->identify(store->engine, key, len, ident))
+        return false;
+    struct rows_ident now = rows_ident(ident);
+    return memcmp(&then, &now, sizeof now) == 0;
 }
 
 /* Describes a value from its file. */

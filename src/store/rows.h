@@ -14,12 +14,17 @@ int rows_new(uint64_t bytes, struct rows **out);
 /* NULL is fine. */
 void rows_free(struct rows *rows);
 
-/* True where there is a row of the key, perhaps of another identity. */
-bool rows_has(struct rows *rows, const char *key, size_t len);
+/* An identity as rows keep it. */
+struct rows_ident {
+    uint64_t hash[2];
+};
 
-/* Sets `out` and returns true where there is a row of the key's value with this identity. */
-bool rows_get(struct rows *rows, const char *key, size_t len,
-              const uint8_t ident[static ENGINE_IDENT_LEN], struct diskv_info *out);
+struct rows_ident rows_ident(const uint8_t ident[static ENGINE_IDENT_LEN]);
+
+/* Sets `out` to what is kept of the key and `of` to the identity that its value had, and returns
+ * true; false where there is no row. */
+bool rows_get(struct rows *rows, const char *key, size_t len, struct rows_ident *of,
+              struct diskv_info *out);
 
 /* Keeps what is known of the key's value, in place of what was. */
 void rows_keep(struct rows *rows, const char *key, size_t len,
