@@ -26,7 +26,10 @@ struct connection {
     _Atomic int64_t since_ms; /* when it fell idle or its request began, less the time of waits */
     _Atomic uint64_t moved;   /* bytes of body, both ways */
     int64_t waiting_since_ms;
-    bool is_received;      /* all of the request is there */
+    time_t given_at;  /* the second in which libmicrohttpd last was given what came; see replay.h */
+    uint64_t unread;  /* … and how much it was given beyond the requests that it is done with */
+    size_t unseen;    /* bytes of answers that its client is not known to have taken */
+    bool is_received; /* all of the request is there */
     int64_t gone_since_ms; /* for the scan: when its client was first seen to have ended; 0: not */
     uint64_t gone_moved;   /* … and what had moved by then */
 };

@@ -114,6 +114,7 @@ enum MHD_Result get_answer(struct request *r, struct get *g, struct value *v)
         return rc == DISKV_EAGAIN ? MHD_YES : request_fail_rc(r, rc);
     packed = get_is_packed(g);
     v->reader = g->opening.reader;
+    v->how = g->how;
     v->digest = g->digest.text;
     v->tag_suffix = packed ? VALUE_GZIP_SUFFIX : "";
     if (packed)

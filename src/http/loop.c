@@ -53,10 +53,14 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         *context = connection_open(
             &server->connections,
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        if (*context != NULL)
+            replay_opened(loop->replay, *context);
         return;
     }
-    if (*context != NULL)
+    if (*context != NULL) {
+        replay_closed(loop->replay, *context);
         connection_close(&server->connections, *context);
+    }
     atomic_fetch_sub(&server->connections.open, 1);
 }
 
@@ -105,15 +109,20 @@ int loop_start(struct http_server *server, struct loop **out)
     rc = shelf_new(&loop->shelf);
     if (rc != 0)
         goto free_loop;
+    rc = replay_new(server, &loop->replay);
+    if (rc != 0)
+        goto free_shelf;
     loop->daemon = daemon_start(loop);
     if (loop->daemon == NULL) {
         log_error("cannot start an event loop: %s", strerror(errno));
         rc = DISKV_EUNAVAILABLE;
-        goto free_shelf;
+        goto free_replay;
     }
     *out = loop;
     return 0;
 
+free_replay:
+    replay_free(loop->replay);
 free_shelf:
     shelf_free(loop->shelf);
 free_loop:
@@ -132,6 +141,7 @@ bool loop_add(struct loop *loop, int fd, const void *address, unsigned address_l
 void loop_stop(struct loop *loop)
 {
     MHD_stop_daemon(loop->daemon);
+    replay_free(loop->replay);
     shelf_free(loop->shelf);
     free(loop);
 }

@@ -3,13 +3,15 @@
 #define LOOP_H
 
 #include "context.h"
+#include "replay.h"
 #include "shelf.h"
 
-/* `shelf` is for its thread alone. */
+/* `shelf` and `replay` are for its thread alone. */
 struct loop {
     struct http_server *server;
     struct MHD_Daemon *daemon;
     struct shelf *shelf;
+    struct replay *replay;
 };
 
 /* Starts a loop that serves `server`; EUNAVAILABLE, ENOMEM. `*out` is the caller's, for

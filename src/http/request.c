@@ -22,6 +22,7 @@ void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd)
         return NULL;
     r->server = server;
     r->shelf = loop->shelf;
+    r->replay = loop->replay;
     r->mhd = mhd;
     r->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -66,6 +67,7 @@ void request_completed(void *cls, struct MHD_Connection *mhd, void **context,
     if (r == NULL)
         return;
     state_free(r);
+    replay_completed(r);
     if (r->connection != NULL)
         connection_end(r->connection);
     atomic_fetch_sub(&r->server->requests, 1);

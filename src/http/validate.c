@@ -57,6 +57,7 @@ struct headers {
     const char *next;  /* where the next name must begin */
     const char *fault; /* why the walk stopped, NULL if it did not */
     uint64_t names;
+    size_t size;
     struct field host, length, coding, expect;
 };
 
@@ -158,6 +159,7 @@ static const char *check_headers(struct MHD_Connection *connection, const char *
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (!info || h->next + LINE_END != method + info->header_size)
         return "The header does not end in an empty line, or a line of it does not end in CR LF.";
+    h->size = info->header_size;
     return NULL;
 }
 
@@ -306,5 +308,6 @@ unsigned validate_request(struct MHD_Connection *connection, const char *url, co
     out->expect = http_1_1 && h.expect.count;
     out->has_body = out->chunked || out->length > 0;
     out->names = h.names;
+    out->header_size = h.size;
     return 0;
 }

@@ -12,9 +12,10 @@ struct framing {
     const char *target; /* origin-form (path and query) or "*"; lies in `raw_url` or is static */
     bool has_body;      /* a length other than 0, or chunked */
     bool chunked;
-    bool expect;     /* `Expect: 100-continue`, in HTTP/1.1 only */
-    uint64_t length; /* Content-Length, 0 where there is none */
-    uint64_t names;  /* of the headers that are there: their bits */
+    bool expect;        /* `Expect: 100-continue`, in HTTP/1.1 only */
+    uint64_t length;    /* Content-Length, 0 where there is none */
+    uint64_t names;     /* of the headers that are there: their bits */
+    size_t header_size; /* of the request line and all headers */
 };
 
 /* The bit of a header's name, which it shares with some others, in whatever case they are. */

@@ -4,6 +4,7 @@
 #include "context.h"
 #include "metadata.h"
 #include "piece.h"
+#include "replay.h"
 #include "request.h"
 #include "shelf.h"
 #include <inttypes.h>
@@ -104,14 +105,18 @@ static uint64_t version_to_keep(const struct request *r, const struct value *v)
 
 /* A hot value: one look at its file, three allocations (of the request, its state and the reader),
  * no copy but the kernel's. */
-static bool send_kept(struct request *r, unsigned status, uint64_t version, enum shelf_kind kind,
-                      enum MHD_Result *sent)
+static bool send_kept(struct request *r, const struct value *v, unsigned status, uint64_t version,
+                      enum shelf_kind kind, enum MHD_Result *sent)
 {
     struct MHD_Response *response = version != 0 ? shelf_find(r->shelf, version, kind) : NULL;
 
-    if (response != NULL)
-        *sent = MHD_queue_response(r->mhd, status, response);
-    return response != NULL;
+    if (response == NULL)
+        return false;
+    *sent = MHD_queue_response(r->mhd, status, response);
+    if (*sent == MHD_YES)
+        replay_keep(r, v->how, version,
+                    kind == SHELF_WHOLE ? diskv_reader_info(v->reader)->size : 0);
+    return true;
 }
 
 static enum MHD_Result send_or_keep(struct request *r, unsigned status, struct answer *a,
@@ -129,7 +134,7 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
     enum MHD_Result sent;
     struct answer a;
 
-    if (send_kept(r, MHD_HTTP_OK, version, kind, &sent))
+    if (send_kept(r, v, MHD_HTTP_OK, version, kind, &sent))
         return sent;
     if (!r->is_head && diskv_reader_info(reader)->size > SHELF_BODY_MAX)
         version = 0;
@@ -171,7 +176,7 @@ enum MHD_Result value_not_modified(struct request *r, struct value *v)
     enum MHD_Result sent;
     struct answer a;
 
-    if (send_kept(r, MHD_HTTP_NOT_MODIFIED, version, SHELF_NOT_MODIFIED, &sent))
+    if (send_kept(r, v, MHD_HTTP_NOT_MODIFIED, version, SHELF_NOT_MODIFIED, &sent))
         return sent;
     a = answer_bodiless(v->reader);
     add_headers(&a, r, v, v->reader, false);

@@ -8,6 +8,7 @@
 /* What is sent of which value, in which form. */
 struct value {
     diskv_reader *reader;    /* an answer that streams takes it over and sets this to NULL */
+    enum diskv_read how;     /* … which was opened so */
     const char *type;        /* the media type to give */
     const char *coding;      /* the Content-Encoding to give where the value has none; or NULL */
     const char *tag_suffix;  /* what the ETag has behind that of the value; or "" */

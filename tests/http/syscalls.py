@@ -13,7 +13,8 @@ KINDS = {"recvfrom": "receive", "sendmsg": "send", "sendto": "send", "newfstatat
          "statx": "stat", "fgetxattr": "attribute",
          "flistxattr": "attribute", "preadv2": "read", "openat2": "open"}
 
-MEMORY = {"brk", "madvise", "mmap", "mprotect", "munmap"}  # malloc's, now and then
+SELDOM = {"brk", "madvise", "mmap", "mprotect", "munmap",  # malloc's, now and then
+          "ioctl"}  # whether the client takes what it is sent: after some 16 KiB
 
 HOT = ["receive", "stat", "send"]
 
@@ -53,7 +54,7 @@ def calls_of(trace, mark):
                 continue
             if found[2] in ("epoll_wait", "epoll_pwait"):
                 return calls
-            if found[2] not in MEMORY:
+            if found[2] not in SELDOM:
                 calls.append(KINDS.get(found[2], found[2]))
     return None
 
@@ -88,7 +89,7 @@ def put_cost(trace, mark):
                 return calls[renaming], len(calls)
             if call.startswith("renameat"):
                 renaming = thread
-            if call not in MEMORY | {"futex", "lseek"}:
+            if call not in SELDOM | {"futex", "lseek"}:
                 calls.setdefault(thread, []).append(COMMIT.get(call, call))
     return None
 
@@ -121,6 +122,21 @@ def a_cached_value_costs_a_look_at_its_file_between_receiving_and_sending():
     with store() as (s, trace):
         assert cost(s, trace, *["GET /keys/hot\r\n"] * 4) == HOT
         assert cost(s, trace, *["GET /keys/hot\r\nAccept-Encoding: gzip, br\r\n"] * 4) == HOT
+
+
+@test
+def what_a_client_asks_time_and_again_is_sent_again_in_one_piece():
+    with store() as (s, trace):
+        cost(s, trace, *["GET /keys/hot\r\n"] * 4)  # sent by libmicrohttpd, each with a mark of its own
+        request = b"GET /keys/hot HTTP/1.1\r\nHost: h\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", s.port)) as connection:
+            for _ in range(40):
+                connection.sendall(request)
+                read_answer(connection, False)
+        cost(s, trace, "GET /keys/hot\r\n")
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            sent = re.findall(r"(send\w+)\(\d+, .*HTTP/1.1 200 ", file.read())
+        assert sent.count("sendto") >= 20, sent
 
 
 @test
