@@ -352,6 +352,13 @@ int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint6
  * NULL. */
 const void *diskv_reader_view(diskv_reader *reader, size_t len, uint64_t offset);
 
+/* Sends up to `len` bytes at `offset`, all of which the value has, to a socket that does not block,
+ * without a copy in this process: a count, 0 where the socket has no room. EAGAIN where they are
+ * not in memory; ENOTSUP where the value is not its file's bytes, or is in the cache or on its way
+ * there, which a `len` of 0 finds out too; ESTALE where the file has become shorter. What another
+ * program writes into the file may show in bytes that were sent before and not received yet. */
+int64_t diskv_reader_send_now(diskv_reader *reader, int socket, size_t len, uint64_t offset);
+
 /* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */
 void diskv_reader_read(diskv_reader *reader, void *buf, size_t len, uint64_t offset, size_t *got,
                        diskv_done *done, void *ctx);

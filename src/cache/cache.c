@@ -199,6 +199,11 @@ static bool reserve(struct cache *cache, uint64_t hash, uint64_t bytes)
     }
 }
 
+bool cache_takes(const struct cache *cache, uint64_t size)
+{
+    return size <= cache->max / 4;
+}
+
 struct cache_entry *cache_begin(struct cache *cache, const char *key, size_t len,
                                 const uint8_t ident[static CACHE_IDENT_LEN], const void *info,
                                 size_t info_size, size_t size)

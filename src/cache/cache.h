@@ -38,6 +38,9 @@ struct cache_entry *cache_get(struct cache *cache, const char *key, size_t len);
  * to it. */
 void cache_refuse(struct cache_entry *entry);
 
+/* False for a value of a size that cache_begin never takes. */
+bool cache_takes(const struct cache *cache, uint64_t size);
+
 /* Makes room and begins an entry, which is not found until cache_add; the caller's, for cache_add
  * or cache_unref. `info` is copied. NULL where it would take more than a quarter of the cache or no
  * room can be made: the value is then not cached. Others make room only for a key that was to be

@@ -182,6 +182,10 @@ int fs_identify(struct engine *engine, const char *key, size_t len,
                 uint8_t ident[static ENGINE_IDENT_LEN]);
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out);
 
+/* --- fs_send.c --- */
+
+int64_t fs_send_now(struct engine_reader *reader, int socket, size_t len, uint64_t offset);
+
 /* --- fs_write.c --- */
 
 struct fs_writer {

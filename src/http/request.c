@@ -6,6 +6,7 @@
 #include "log.h"
 #include "loop.h"
 #include "route.h"
+#include "sending.h"
 #include <sys/socket.h>
 
 #define DISCARD_MAX (1024 * 1024) /* unwanted bytes read so that the connection can be kept */
@@ -68,6 +69,7 @@ void request_completed(void *cls, struct MHD_Connection *mhd, void **context,
         return;
     state_free(r);
     replay_completed(r);
+    sending_free(r->sending);
     if (r->connection != NULL)
         connection_end(r->connection);
     atomic_fetch_sub(&r->server->requests, 1);

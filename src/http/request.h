@@ -32,6 +32,7 @@ struct handler {
 };
 
 struct replay;
+struct sending;
 struct shelf;
 
 struct request {
@@ -42,6 +43,7 @@ struct request {
     struct MHD_Connection *mhd;
     const struct handler *handler; /* NULL until routed, and where there is no route */
     void *state;                   /* the handler's own */
+    struct sending *sending;       /* its answer, where that is sent from a file; or NULL */
     struct framing framing;
     const char *path; /* raw: `path_len` bytes */
     size_t path_len;

@@ -6,6 +6,7 @@
 #include "piece.h"
 #include "replay.h"
 #include "request.h"
+#include "sending.h"
 #include "shelf.h"
 #include <inttypes.h>
 
@@ -126,6 +127,13 @@ static enum MHD_Result send_or_keep(struct request *r, unsigned status, struct a
                         : answer_send(r, status, a);
 }
 
+/* False where the part has to be streamed. */
+static bool answer_part(struct request *r, struct value *v, uint64_t from, uint64_t len,
+                        struct answer *out)
+{
+    return sending_answer(r, v, from, len, out) || piece_answer(r, v, from, len, out);
+}
+
 enum MHD_Result value_whole(struct request *r, struct value *v)
 {
     const diskv_reader *reader = v->reader;
@@ -140,7 +148,7 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
         version = 0;
     if (r->is_head) {
         a = answer_bodiless(v->reader);
-    } else if (!piece_answer(r, v, 0, diskv_reader_info(reader)->size, &a)) {
+    } else if (!answer_part(r, v, 0, diskv_reader_info(reader)->size, &a)) {
         a = body_whole(r, v->reader);
         hand_over(v, &a);
     }
@@ -156,7 +164,7 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
     const diskv_reader *reader = v->reader;
     struct answer a;
 
-    if (count > 1 || !piece_answer(r, v, ranges[0].from, ranges[0].len, &a)) {
+    if (count > 1 || !answer_part(r, v, ranges[0].from, ranges[0].len, &a)) {
         a = body_parts(r, v->reader, ranges, count, v->type, multipart);
         hand_over(v, &a);
     }

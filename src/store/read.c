@@ -92,6 +92,22 @@ const void *diskv_reader_view(diskv_reader *r, size_t len, uint64_t offset)
     return r->cached->data + offset;
 }
 
+static bool will_be_cached(const diskv_reader *r)
+{
+    return r->cacheable && cache_takes(r->store->cache, r->known.info.size);
+}
+
+int64_t diskv_reader_send_now(diskv_reader *r, int socket, size_t len, uint64_t offset)
+{
+    const struct engine_ops *ops = r->store->engine->ops;
+    if (r->cached || r->decoding || will_be_cached(r) || !ops->send_now)
+        return DISKV_ENOTSUP;
+    int64_t n = ops->send_now(r->engine_reader, socket, len, offset);
+    if (n > 0)
+        atomic_fetch_add_explicit(&r->store->bytes_read, (uint64_t)n, memory_order_relaxed);
+    return n;
+}
+
 static void read_end(diskv_reader *r, int rc)
 {
     if (!rc)

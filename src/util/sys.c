@@ -12,6 +12,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#ifdef SYS_sendfile64
+#define SYS_SENDFILE SYS_sendfile64
+#else
+#define SYS_SENDFILE SYS_sendfile
+#endif
+
 /* Evaluates a call until it is not interrupted; its value, or a negative errno. */
 #define SYS_RETRY(type, call)                      \
     do {                                           \
@@ -51,6 +57,13 @@ int64_t sys_pread_now(int fd, void *buf, size_t len, uint64_t offset)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = len};
     SYS_RETRY(int64_t, preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT));
+}
+
+/* Not by the name that libc has for it, which may be defined elsewhere in this program. */
+int64_t sys_sendfile(int socket, int fd, uint64_t offset, size_t len)
+{
+    off64_t at = (off64_t)offset;
+    SYS_RETRY(int64_t, syscall(SYS_SENDFILE, socket, fd, &at, len));
 }
 
 int64_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset)

@@ -21,6 +21,9 @@ int64_t sys_pread(int fd, void *buf, size_t len, uint64_t offset);
 /* EAGAIN where nothing of it is in memory. */
 int64_t sys_pread_now(int fd, void *buf, size_t len, uint64_t offset);
 
+/* Sends from a file at `offset` to a socket, which is not waited for: EAGAIN. */
+int64_t sys_sendfile(int socket, int fd, uint64_t offset, size_t len);
+
 int64_t sys_pwrite(int fd, const void *buf, size_t len, uint64_t offset);
 
 int sys_fsync(int fd);

@@ -177,11 +177,58 @@ def a_file_of_another_program_is_asked_for_its_attributes_once():
 
 
 @test
-def a_range_of_64_kib_is_read_and_sent_at_once_with_its_headers():
+def a_range_of_64_kib_goes_from_the_page_cache_to_the_socket():
     with store("--cache-bytes", "0") as (s, trace):
         assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
         calls = cost(s, trace, *[f"GET /keys/large\r\nRange: bytes={i}-{i + 65535}\r\n" for i in range(3)])
-        assert calls == ["receive", "open", "stat", *["attribute"] * 4, "read", "send", "stat", "close"], calls
+        assert calls == ["receive", "open", "stat", *["attribute"] * 4, "fcntl", "send", "read", "sendfile", "stat",
+                         "close", "close"], calls
+
+
+def body_calls(server, trace, path, size):
+    """Of the calls that a GET of `size` bytes took, those that moved them: (call, thread, bytes), each but the last."""
+    before = os.path.getsize(trace)
+    assert len(curl(server.url + path).body) == size
+    end = time.monotonic() + 30
+    while True:
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            file.seek(before)
+            text = re.sub(r" <unfinished \.\.\.>\n", "", file.read())
+        calls = re.findall(r"^(\d+) +(?:<\.\.\. )?(sendfile|pread64|sendto)\b.* = (\d{5,})$", text, re.M)
+        if sum(int(count) for _, call, count in calls if call != "pread64") >= size:
+            return calls
+        assert time.monotonic() < end, calls
+        time.sleep(0.05)
+
+
+@test
+def a_large_value_in_the_page_cache_is_sent_in_pieces_of_128_kib_without_a_copy():
+    with store("--cache-bytes", "0") as (s, trace):
+        assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
+        calls = body_calls(s, trace, "/keys/large", 1048576)
+        assert {call for _, call, _ in calls} == {"sendfile"}, calls
+        assert max(int(count) for _, _, count in calls) <= 131072, calls
+
+
+@test
+def what_is_not_in_the_page_cache_is_read_by_another_thread_than_the_one_that_sends():
+    with store("--cache-bytes", "0") as (s, trace):
+        path = f"{s.dir}/large"
+        with open(path, "wb") as file:
+            file.write(b"x" * 1048576)
+            file.flush()
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with open(path, "rb") as file:
+            try:
+                os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+                skip("this file system keeps all in memory")
+            except BlockingIOError:
+                pass
+        calls = body_calls(s, trace, "/keys/large", 1048576)
+        readers = {thread for thread, call, _ in calls if call == "pread64"}
+        senders = {thread for thread, call, _ in calls if call != "pread64"}
+        assert readers and not readers & senders, calls
 
 
 @test

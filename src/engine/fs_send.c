@@ -1,0 +1,35 @@
+/* Values from the page cache to a socket, without a copy. */
+#include "fs.h"
+
+#include "error.h"
+#include "sys.h"
+
+#include <errno.h>
+
+/* Looks at the last byte only: what comes in order is in memory before it, or was asked for by the
+ * kernel's read-ahead. Where a page before it is missing, or is dropped between look and sending,
+ * the caller waits for no more than `len` bytes from the disk. */
+static int look(int fd, size_t len, uint64_t offset)
+{
+    char last;
+    int64_t n = sys_pread_now(fd, &last, 1, offset + len - 1);
+    if (n == -EOPNOTSUPP)
+        return DISKV_EAGAIN; /* this file system cannot tell */
+    if (n < 0)
+        return error_from_errno((int)-n);
+    return n == 0 ? DISKV_ESTALE : 0;
+}
+
+int64_t fs_send_now(struct engine_reader *reader, int socket, size_t len, uint64_t offset)
+{
+    int fd = fs_reader_fd(reader);
+    int rc = len > 0 ? look(fd, len, offset) : 0;
+    if (rc || len == 0)
+        return rc;
+    int64_t n = sys_sendfile(socket, fd, offset, len);
+    if (n == -EAGAIN)
+        return 0;
+    if (n < 0)
+        return error_from_errno((int)-n);
+    return n == 0 ? DISKV_ESTALE : n;
+}

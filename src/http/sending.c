@@ -1,0 +1,178 @@
+#include "sending.h"
+#include "context.h"
+#include "request.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SENDING_MIN   (64 * 1024)  /* bytes: a copy of fewer costs less */
+#define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
+#define SENDING_SLOTS 256
+
+/* Belongs to the request. */
+struct sending {
+    struct sending *next;
+    struct request *request;
+    diskv_reader *reader;
+    uint64_t end; /* in the value */
+    char *cold;   /* a chunk that the disk was waited for; NULL until one was */
+    uint64_t cold_from;
+    size_t cold_len; /* set by the store */
+    bool waited;
+    bool uncorked;
+};
+
+/* Those of this loop, by their sockets. */
+static struct sending **slot_of(int socket)
+{
+    static _Thread_local struct sending *slots[SENDING_SLOTS];
+
+    return &slots[(unsigned)socket % SENDING_SLOTS];
+}
+
+static struct sending *sending_find(int socket)
+{
+    struct sending *s = *slot_of(socket);
+
+    while (s != NULL && s->request->connection->fd != socket)
+        s = s->next;
+    return s;
+}
+
+/* Has a worker read into memory of our own: what goes through the page cache alone might be dropped
+ * from it again before it is sent. */
+static int64_t read_cold(struct sending *s, uint64_t offset, size_t len)
+{
+    if (s->cold == NULL)
+        s->cold = malloc(SENDING_CHUNK);
+    if (s->cold == NULL)
+        return DISKV_ENOMEM;
+    if (!request_wait(s->request))
+        return DISKV_EUNAVAILABLE;
+    s->waited = true;
+    s->cold_from = offset;
+    diskv_reader_read(s->reader, s->cold, len, offset, &s->cold_len, request_done, s->request);
+    return 0;
+}
+
+static int64_t send_cold(const struct sending *s, uint64_t offset, size_t len)
+{
+    size_t at = (size_t)(offset - s->cold_from), left = s->cold_len - at;
+    ssize_t n = sendto(s->request->connection->fd, s->cold + at, left < len ? left : len,
+                       MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+    return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : DISKV_EIO;
+}
+
+/* Before all chunks but the last libmicrohttpd corks the socket, once: then the end of each waits
+ * for the next, and sending takes twice the CPU. */
+static void uncork(struct sending *s)
+{
+    setsockopt(s->request->connection->fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int));
+    s->uncorked = true;
+}
+
+/* A count, 0 where the socket or the disk has to be waited for; an error cuts the connection. */
+static int64_t send_chunk(struct sending *s, uint64_t offset, size_t len)
+{
+    int64_t n;
+
+    if (len > SENDING_CHUNK)
+        len = SENDING_CHUNK;
+    if (offset + len < s->end && !s->uncorked)
+        uncork(s);
+    if (s->waited) {
+        s->waited = false;
+        connection_go_on(s->request->connection);
+        if (s->request->rc != 0 || s->cold_len == 0)
+            return DISKV_ESTALE;
+    }
+    if (s->cold_len > 0 && offset >= s->cold_from && offset - s->cold_from < s->cold_len)
+        return send_cold(s, offset, len);
+    n = diskv_reader_send_now(s->reader, s->request->connection->fd, len, offset);
+    return n == DISKV_EAGAIN ? read_cold(s, offset, len) : n;
+}
+
+/* libmicrohttpd calls this one, not libc's. Of all errors only EBADF makes it cut the connection:
+ * after others it reads the descriptor it has. */
+__attribute__((visibility("default"))) ssize_t sendfile64(int socket, int fd, off64_t *offset,
+                                                          size_t len)
+{
+    struct sending *s = sending_find(socket);
+    int64_t n = s != NULL ? send_chunk(s, (uint64_t)*offset, len) : DISKV_EINVAL;
+
+    (void)fd;
+    if (n > 0) {
+        connection_moved(s->request->connection, (uint64_t)n);
+        return (ssize_t)n;
+    }
+    errno = n == 0 ? EAGAIN : EBADF;
+    return -1;
+}
+
+static struct sending *sending_new(struct request *r, diskv_reader *reader, uint64_t end)
+{
+    struct sending **slot = slot_of(r->connection->fd);
+    struct sending *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->request = r;
+    s->reader = reader;
+    s->end = end;
+    s->next = *slot;
+    *slot = s;
+    return s;
+}
+
+void sending_free(struct sending *s)
+{
+    struct sending **at;
+
+    if (s == NULL)
+        return;
+    for (at = slot_of(s->request->connection->fd); *at != s; at = &(*at)->next)
+        ;
+    *at = s->next;
+    diskv_reader_close(s->reader);
+    free(s->cold);
+    free(s);
+}
+
+/* Of the descriptor libmicrohttpd only wants to be told that there is one, and closes it: the
+ * file's own stays with the reader, whose close never waits. */
+static struct MHD_Response *response_new(int socket, uint64_t from, uint64_t len)
+{
+    int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    struct MHD_Response *response =
+        fd >= 0 ? MHD_create_response_from_fd_at_offset64(len, fd, from) : NULL;
+
+    if (response == NULL && fd >= 0)
+        close(fd);
+    return response;
+}
+
+bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t len,
+                    struct answer *out)
+{
+    int socket = r->connection->fd;
+    struct MHD_Response *response;
+
+    if (len < SENDING_MIN || diskv_reader_send_now(v->reader, socket, 0, from) != 0)
+        return false;
+    response = response_new(socket, from, len);
+    if (response == NULL)
+        return false;
+    r->sending = sending_new(r, v->reader, from + len);
+    if (r->sending == NULL) {
+        MHD_destroy_response(response);
+        return false;
+    }
+    v->reader = NULL;
+    *out = answer_response(response);
+    return true;
+}
