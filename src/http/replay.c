@@ -252,6 +252,7 @@ static bool on_received(struct replay *replay, int fd, const char *data, size_t 
         memcpy(replay->given, data, len);
     replay->given_by = may_be_request ? c : NULL;
     replay->given_len = len;
+    replay->awaited = NULL; /* its request is no longer what was given last */
     c->given_at = now;
     c->unread += len;
     c->unseen = UNSEEN_MAX;

@@ -210,6 +210,22 @@ def http_1_0_is_kept_open_where_that_is_asked_for():
 
 
 @test
+def clients_that_ask_for_many_values_at_once_get_each_its_own():
+    keys = [f"k{i}" for i in range(20)]
+    with Server("--threads", 1) as s:
+        for key in keys:
+            put(s, key.encode() * 100, key)
+        time.sleep(0.2)  # as in settled()
+        clients = [Client(s) for _ in range(8)]
+        for i in range(400):
+            asked = [keys[(i * 7 + j * (1 + i % 3)) % len(keys)] for j in range(len(clients))]
+            for client, key in zip(clients, asked):
+                client.send(GET.replace(b"/a ", b"/%s " % key.encode()))
+            for client, key in zip(clients, asked):
+                assert client.answer()[2] == key.encode() * 100
+
+
+@test
 def a_client_that_asks_far_ahead_of_reading_gets_every_answer():
     count = 20000
     with Server("--threads", 1) as s:
