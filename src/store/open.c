@@ -139,6 +139,20 @@ static void reader_counted(diskv_reader *r)
     atomic_fetch_add_explicit(&r->store->reads, 1, memory_order_relaxed);
 }
 
+/* A name that the kernel does not have in memory keeps open_now from telling that there is no file;
+ * a look does, so that a missing key costs no worker. */
+static int engine_open_now(diskv_reader *r)
+{
+    struct engine *engine = r->store->engine;
+    uint8_t ident[ENGINE_IDENT_LEN];
+    r->under_way.open = (struct engine_open){.key = r->key, .len = r->len};
+    int rc = engine->ops->open_now(engine, &r->under_way.open);
+    if (rc == DISKV_EAGAIN &&
+        engine->ops->identify(engine, r->key, r->len, ident) == DISKV_ENOTFOUND)
+        rc = DISKV_ENOTFOUND;
+    return rc;
+}
+
 int diskv_reader_open_now(diskv *store, const char *key, size_t len, enum diskv_read how,
                           diskv_reader **out)
 {
@@ -147,8 +161,7 @@ int diskv_reader_open_now(diskv *store, const char *key, size_t len, enum diskv_
     if (rc)
         return rc;
     if (!reader_cached(r)) {
-        r->under_way.open = (struct engine_open){.key = r->key, .len = len};
-        rc = store->engine->ops->open_now(store->engine, &r->under_way.open);
+        rc = engine_open_now(r);
         if (!rc)
             rc = reader_opened(r);
         if (rc == DISKV_EAGAIN && r->engine_reader)

@@ -99,7 +99,7 @@ def read_answer(connection, bodiless):
     while b"\r\n\r\n" not in answer:
         answer += connection.recv(65536)
     head, _, body = answer.partition(b"\r\n\r\n")
-    assert head[9:12] in (b"200", b"206", b"304"), head
+    assert head[9:12] in (b"200", b"206", b"304", b"404"), head
     size = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
     while not bodiless and head[9:12] != b"304" and len(body) < size:
         body += connection.recv(65536)
@@ -174,6 +174,13 @@ def a_file_of_another_program_is_asked_for_its_attributes_once():
                 file.write(b"x" * 4096)
         calls = cost(s, trace, *[f"GET /keys/plain{i}\r\n" for i in range(3)])
         assert calls == ["receive", "open", "stat", "attribute", "read", "send", "stat", "close"], calls
+
+
+@test
+def that_there_is_no_such_value_is_answered_by_the_same_thread():
+    with store() as (s, trace):
+        calls = cost(s, trace, *[f"GET /keys/missing{i}\r\n" for i in range(3)])
+        assert calls == ["receive", "open", "stat", "send"], calls
 
 
 @test
