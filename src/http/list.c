@@ -9,6 +9,7 @@
 
 #define LIMIT_DEFAULT 1000
 #define GZIP_MIN      1024 /* bytes of JSON from which on compressing pays */
+#define ITEM_TEXT     192  /* bytes of JSON that an item takes, as a rule */
 
 struct list {
     struct listing listing;
@@ -54,8 +55,10 @@ static int print_items(struct buf *out, const struct diskv_page *page, bool pref
 
 static int print_page(struct buf *out, const struct diskv_page *page)
 {
-    int rc = buf_add_str(out, "{\"keys\":[");
+    int rc = buf_reserve(out, page->count * ITEM_TEXT);
 
+    if (rc == 0)
+        rc = buf_add_str(out, "{\"keys\":[");
     if (rc == 0)
         rc = print_items(out, page, false);
     if (rc == 0)

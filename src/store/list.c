@@ -23,7 +23,7 @@ struct list {
 struct page {
     struct diskv_page page;
     struct diskv_item *items;
-    size_t count, cap;
+    size_t count;
     struct buf text;
 };
 
@@ -37,16 +37,23 @@ void diskv_page_free(struct diskv_page *page)
     free(p);
 }
 
+/* Memory for as many items as may be asked for is taken at once; what is not used costs nothing. */
+static int page_new(size_t limit, struct page **out)
+{
+    struct page *p = calloc(1, sizeof *p);
+    if (!p)
+        return DISKV_ENOMEM;
+    p->items = reallocarray(NULL, limit, sizeof *p->items);
+    if (!p->items) {
+        free(p);
+        return DISKV_ENOMEM;
+    }
+    *out = p;
+    return 0;
+}
+
 static int page_add(struct page *p, const char *name, size_t len, const struct diskv_info *info)
 {
-    if (p->count == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 64;
-        struct diskv_item *items = reallocarray(p->items, cap, sizeof *items);
-        if (!items)
-            return DISKV_ENOMEM;
-        p->items = items;
-        p->cap = cap;
-    }
     int rc = buf_add(&p->text, name, len);
     if (rc)
         return rc;
@@ -196,9 +203,9 @@ static int page_make(struct list *l)
     int rc = index_mend(l->store, STALE_NOT) ? DISKV_EUNAVAILABLE : 0;
     if (rc)
         return rc;
-    l->page = calloc(1, sizeof *l->page);
-    if (!l->page)
-        return DISKV_ENOMEM;
+    rc = page_new(l->options->limit, &l->page);
+    if (rc)
+        return rc;
     rc = l->store->index->ops->cursor_open(l->store->index, &l->cursor);
     if (rc)
         return rc;
