@@ -57,12 +57,16 @@ def gets(name, title, file, connections):
 RANGES = wrk_of("1g", script=RANGE_SCRIPT)
 GZIPPED = ["--compress", "gzip"]
 
+# lighttpd 1.4.69 keeps each file that it sent open for seconds, whatever its stat-cache-engine, until it has no
+# descriptors left
+MANY = [kind for kind in [*FILES, peers.GoDiskv] if kind is not peers.Lighttpd]
+
 LINES = [
     Line("get-4k", "GET 4 KiB hot, 64 connections",
          [on("values", kind, wrk_of("4k")) for kind in [*FILES, peers.GoDiskv]],
          [at_least("rate", "nginx", 1.3), at_least("rate", "Go diskv", 2), at_most("cpu", "nginx", 0.75)]),
     Line("get-4k-random", "GET 4 KiB, 1,000,000 keys at random, in the page cache, 64 connections",
-         [on("million", kind, of_random_keys, many=True) for kind in [*FILES, peers.GoDiskv]],
+         [on("million", kind, of_random_keys, many=True) for kind in MANY],
          [at_least("rate", "nginx", 1)]),
     gets("get-64k", "64 KiB", "64k", 64),
     gets("get-1m", "1 MiB", "1m", 16),

@@ -129,11 +129,9 @@ class GoDiskv(Peer):
 
 
 class Lighttpd(Peer):
-    """Its cache of what files are has them open, so it is of no use for `many`."""
     name = package = "lighttpd"
 
     def command(self):
-        stat_cache = "disable" if self.options.get("many") else "inotify"
         return ["lighttpd", "-D", "-f", self.file("lighttpd.conf", f"""
 server.document-root = "{self.data}"
 server.bind = "127.0.0.1"
@@ -145,7 +143,7 @@ server.max-keep-alive-requests = 65535
 server.max-keep-alive-idle = 60
 server.event-handler = "linux-sysepoll"
 server.network-backend = "sendfile"
-server.stat-cache-engine = "{stat_cache}"
+server.stat-cache-engine = "inotify"
 mimetype.assign = ( "" => "application/octet-stream" )
 """)]
 
