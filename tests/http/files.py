@@ -67,6 +67,16 @@ def a_copy_with_its_attributes_keeps_type_and_etag_and_one_without_is_served_too
 
 
 @test
+def a_media_type_is_found_among_many_attributes_of_other_programs():
+    with Server() as s:
+        write(f"{s.dir}/k", b"hello")
+        for i in range(30):
+            os.setxattr(f"{s.dir}/k", f"user.other.{i:04}", b"x")
+        os.setxattr(f"{s.dir}/k", "user.mime_type", b"text/x-play")
+        assert curl(s.url + "/keys/k").headers["content-type"] == "text/x-play"
+
+
+@test
 def attributes_that_others_set_are_not_trusted():
     with Server() as s:
         put(s, "k", b"value")
