@@ -384,6 +384,13 @@ int diskv_writer_name(diskv_writer *writer, const char *key, size_t len);
  * `len` means: flush, then go on. ETOOLARGE past max_value_bytes. Never waits. */
 int64_t diskv_writer_append(diskv_writer *writer, const void *data, size_t len);
 
+/* An append without its copy: where the writer's buffer takes how many of `len` bytes. They are
+ * put at `*space` before any other call for the writer, and count once diskv_writer_filled says how
+ * many they are, which may be fewer. 0 where the buffer is full, or diskv_writer_append would fail.
+ * Never waits. */
+size_t diskv_writer_space(diskv_writer *writer, size_t len, void **space);
+void diskv_writer_filled(diskv_writer *writer, size_t len);
+
 /* Makes room: the buffer's content is in storage or on its way there, in which case a failure shows
  * at the next flush or at the commit. */
 void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);

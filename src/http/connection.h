@@ -29,6 +29,8 @@ struct connection {
     time_t given_at;  /* the second in which libmicrohttpd last was given what came; see replay.h */
     uint64_t unread;  /* … and how much it was given beyond the requests that it is done with */
     size_t unseen;    /* bytes of answers that its client is not known to have taken */
+    size_t untold;    /* bytes of body taken that libmicrohttpd does not know of; see ahead.h */
+    size_t unskipped; /* … and that it did not hand over yet */
     bool is_received; /* all of the request is there */
     int64_t gone_since_ms; /* for the scan: when its client was first seen to have ended; 0: not */
     uint64_t gone_moved;   /* … and what had moved by then */

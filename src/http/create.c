@@ -38,9 +38,13 @@ static enum MHD_Result create_body(struct request *r, const char *data, size_t *
     struct create *c = r->state;
     size_t offered = *len;
     enum MHD_Result result = upload_take(r, &c->upload, data, len);
+    const void *ahead;
+    size_t ahead_len = upload_take_ahead(r, &c->upload, &ahead);
 
     sha256_update(&c->hash, offered - *len, (const uint8_t *)data);
-    c->size += offered - *len;
+    if (ahead_len > 0)
+        sha256_update(&c->hash, ahead_len, ahead);
+    c->size += offered - *len + ahead_len;
     return result;
 }
 

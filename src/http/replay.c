@@ -1,4 +1,5 @@
 #include "replay.h"
+#include "ahead.h"
 #include "context.h"
 #include "request.h"
 #include <errno.h>
@@ -236,15 +237,18 @@ static bool answer_again(const struct replay *replay, struct connection *c, cons
     return sent;
 }
 
-/* True where what a connection received was answered, and is not for libmicrohttpd. */
-static bool on_received(struct replay *replay, int fd, const char *data, size_t len)
+/* NULL for a socket of none of the thread's connections. */
+static struct connection *connection_of(int fd)
 {
-    struct connection *c = (size_t)fd < replay->room ? replay->connections[fd] : NULL;
+    return mine != NULL && (size_t)fd < mine->room ? mine->connections[fd] : NULL;
+}
+
+/* True where what a connection received was answered, and is not for libmicrohttpd. */
+static bool on_received(struct replay *replay, struct connection *c, const char *data, size_t len)
+{
     time_t now = time(NULL);
     bool may_be_request;
 
-    if (c == NULL)
-        return false;
     may_be_request = c->unread == 0 && len <= sizeof(replay->given);
     if (may_be_request && c->given_at == now && answer_again(replay, c, data, len))
         return true;
@@ -268,9 +272,10 @@ ssize_t replay_sendmsg(int fd, const struct msghdr *msg, int flags) IN_PLACE_OF(
 
 ssize_t replay_recv(int fd, void *buf, size_t len, int flags)
 {
-    ssize_t n = recvfrom(fd, buf, len, flags, NULL, NULL);
+    struct connection *c = flags == 0 ? connection_of(fd) : NULL;
+    ssize_t n = c != NULL ? ahead_recv(c, buf, len) : recvfrom(fd, buf, len, flags, NULL, NULL);
 
-    if (n <= 0 || flags != 0 || mine == NULL || !on_received(mine, fd, buf, (size_t)n))
+    if (n <= 0 || c == NULL || !on_received(mine, c, buf, (size_t)n))
         return n;
     errno = EAGAIN;
     return -1;

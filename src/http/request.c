@@ -1,4 +1,5 @@
 #include "request.h"
+#include "ahead.h"
 #include "answer.h"
 #include "context.h"
 #include "cors.h"
@@ -265,8 +266,15 @@ static enum MHD_Result begin(struct request *r, const char *url, const char *met
 
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *len)
 {
+    size_t ahead = ahead_skip(r->connection, *len);
     enum MHD_Result result;
 
+    *len -= ahead;
+    if (*len == 0) {
+        loop_body_arrives();
+        return MHD_YES;
+    }
+    data += ahead;
     if (r->refusal.status != 0 || r->handler->body == NULL)
         return discard(r, len);
     result = r->handler->body(r, data, len);

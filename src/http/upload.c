@@ -1,7 +1,10 @@
 #include "upload.h"
+#include "ahead.h"
 #include "context.h"
 #include "header.h"
 #include "loop.h"
+
+#define AHEAD_MIN 16384 /* bytes: fewer are not worth an extra call */
 
 bool upload_read_metadata(struct request *r, struct metadata *out)
 {
@@ -75,6 +78,13 @@ static enum MHD_Result give_up(struct request *r, struct upload *u, int rc)
     return MHD_YES;
 }
 
+static void note_taken(struct request *r, struct upload *u, const void *data, size_t len)
+{
+    digest_update(&u->digest, data, len);
+    connection_moved(r->connection, len);
+    u->taken += len;
+}
+
 enum MHD_Result upload_take(struct request *r, struct upload *u, const char *data, size_t *len)
 {
     int64_t taken;
@@ -86,8 +96,7 @@ enum MHD_Result upload_take(struct request *r, struct upload *u, const char *dat
         taken = diskv_writer_append(u->writer, data, *len);
         if (taken < 0)
             return give_up(r, u, (int)taken);
-        digest_update(&u->digest, data, (size_t)taken);
-        connection_moved(r->connection, (uint64_t)taken);
+        note_taken(r, u, data, (size_t)taken);
         data += taken;
         *len -= (size_t)taken;
     } while (*len > 0 && diskv_writer_flush_now(u->writer));
@@ -100,6 +109,27 @@ enum MHD_Result upload_take(struct request *r, struct upload *u, const char *dat
     u->flushing = true;
     diskv_writer_flush(u->writer, request_done, r);
     return MHD_YES;
+}
+
+size_t upload_take_ahead(struct request *r, struct upload *u, const void **data)
+{
+    uint64_t left = r->framing.length > u->taken ? r->framing.length - u->taken : 0;
+    size_t wanted = left < SIZE_MAX / 2 ? (size_t)left : SIZE_MAX / 2;
+    void *space;
+    size_t len;
+
+    if (left < AHEAD_MIN || u->writer == NULL || u->flushing)
+        return 0;
+    len = diskv_writer_space(u->writer, wanted, &space);
+    if (len == 0 && diskv_writer_flush_now(u->writer))
+        len = diskv_writer_space(u->writer, wanted, &space);
+    if (len < AHEAD_MIN)
+        return 0;
+    len = ahead_take(r->connection, space, len);
+    diskv_writer_filled(u->writer, len);
+    note_taken(r, u, space, len);
+    *data = space;
+    return len;
 }
 
 enum MHD_Result upload_commit(struct request *r, struct upload *u)

@@ -11,6 +11,7 @@ struct upload {
     struct metadata metadata; /* to be kept with the value */
     struct digest digest;     /* what the body must be */
     diskv_writer *writer;
+    uint64_t taken; /* bytes of the body */
     bool flushing;
     bool committing;
 };
@@ -28,6 +29,10 @@ void upload_open(struct request *r, struct upload *u, const char *key, size_t le
 
 /* A handler's `body`. */
 enum MHD_Result upload_take(struct request *r, struct upload *u, const char *data, size_t *len);
+
+/* To be called behind upload_take: takes more of the body that is there, at `*data` until the next
+ * call for the upload, and returns how much. */
+size_t upload_take_ahead(struct request *r, struct upload *u, const void **data);
 
 /* Commits, or fails where the body is not what it should be: to be returned from `end`, which with
  * `committing` set is called for the second time, and finds the outcome in the request's `rc`. */

@@ -94,13 +94,26 @@ int64_t diskv_writer_append(diskv_writer *w, const void *data, size_t len)
     if (rc)
         return rc;
     size_t n = w->cap - w->len < len ? w->cap - w->len : len;
-    if (n) {
+    if (n)
         memcpy(w->buf + w->len, data, n);
-        XXH3_128bits_update(w->hash, data, n);
-    }
-    w->len += n;
-    w->size += n;
+    diskv_writer_filled(w, n);
     return (int64_t)n;
+}
+
+size_t diskv_writer_space(diskv_writer *w, size_t len, void **space)
+{
+    if (!len || w->as_is || len > w->store->max_value_bytes - w->size || buffer_grow(w, len))
+        return 0;
+    *space = w->buf + w->len;
+    return w->cap - w->len < len ? w->cap - w->len : len;
+}
+
+void diskv_writer_filled(diskv_writer *w, size_t len)
+{
+    if (len)
+        XXH3_128bits_update(w->hash, w->buf + w->len, len);
+    w->len += len;
+    w->size += len;
 }
 
 void writer_free(diskv_writer *w)

@@ -235,6 +235,29 @@ static void room_that_needs_no_wait_is_made_at_once_and_no_byte_is_lost(void **s
     free(value);
 }
 
+static void what_is_put_where_the_buffer_has_room_counts_as_if_appended(void **state)
+{
+    diskv *store = store_of(state);
+    diskv_writer *writer;
+    void *space;
+    assert_int_equal(diskv_writer_open(store, "k", 1, NULL, &writer), 0);
+    assert_int_equal(diskv_writer_append(writer, "he", 2), 2);
+    assert_int_equal(diskv_writer_space(writer, 0, &space), 0);
+    assert_int_equal(diskv_writer_space(writer, 5, &space), 5);
+    memcpy(space, "llxxx", 5);
+    diskv_writer_filled(writer, 2); /* fewer than there was room for */
+    assert_int_equal(diskv_writer_append(writer, "o", 1), 1);
+    assert_int_equal(diskv_writer_commit_wait(writer), 0);
+    struct diskv_info info = *diskv_writer_info(writer);
+    diskv_writer_close(writer);
+
+    assert_int_equal(store_put(store, "same", "hello"), 0);
+    struct diskv_info same;
+    assert_int_equal(diskv_stat(store, "same", 4, &same), 0);
+    assert_int_equal(info.size, 5);
+    assert_string_equal(info.etag, same.etag);
+}
+
 static void a_reader_keeps_the_value_that_it_opened(void **state)
 {
     diskv *store = store_of(state);
@@ -497,6 +520,7 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
         CASE_OF(setup, stat_says_what_the_writer_and_the_reader_say),                \
         CASE_OF(setup, a_value_written_in_odd_parts_is_read_in_odd_parts),           \
         CASE_OF(setup, room_that_needs_no_wait_is_made_at_once_and_no_byte_is_lost), \
+        CASE_OF(setup, what_is_put_where_the_buffer_has_room_counts_as_if_appended), \
         CASE_OF(setup, a_reader_keeps_the_value_that_it_opened),                     \
         CASE_OF(setup, a_writer_that_is_not_committed_changes_nothing),              \
         CASE_OF(setup, a_guard_lets_only_the_first_write_through),                   \
