@@ -83,7 +83,7 @@ def what_does_not_end_in_time_is_cut_and_changes_nothing():
         upload = begin_upload(s)
         upload.sendall(b"01234")
         assert s.stop() == 0
-        assert "1 requests were cut" in s.stderr()
+        assert "requests were cut" in s.stderr()  # perhaps with one before it that was just answered
         try:
             assert upload.recv(1000) == b""
         except ConnectionResetError:
