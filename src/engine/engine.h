@@ -68,6 +68,7 @@ struct engine_open {
     struct engine_op op;
     const char *key;
     size_t len;
+    bool keep; /* one that others opened will do, and this one may be kept open for others */
     struct engine_reader *reader; /* out: the caller's, for close */
 };
 

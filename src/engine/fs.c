@@ -13,6 +13,7 @@ static void fs_free(struct engine *engine)
 {
     struct fs *fs = container_of(engine, struct fs, engine);
     workers_free(fs->committer);
+    fs_kept_free(fs->kept);
     workers_free(fs->closer);
     if (*fs->own)
         fs_own_remove(fs);
@@ -83,9 +84,12 @@ int engine_fs_open(int dir_fd, const struct engine_fs_options *options, struct e
     rc = workers_new(1, &fs->closer);
     if (rc)
         goto free_fs;
-    rc = workers_new(1, &fs->committer);
+    rc = fs_kept_new(&fs->kept);
     if (rc)
         goto free_closer;
+    rc = workers_new(1, &fs->committer);
+    if (rc)
+        goto free_kept;
     fs->dir_fd = sys_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
     if (fs->dir_fd < 0) {
         if (fs->dir_fd == -ENOSYS)
@@ -106,6 +110,8 @@ close_dir:
     close(fs->dir_fd);
 free_committer:
     workers_free(fs->committer);
+free_kept:
+    fs_kept_free(fs->kept);
 free_closer:
     workers_free(fs->closer);
 free_fs:

@@ -34,6 +34,7 @@ struct fs {
     struct workers *closer;    /* one thread */
     atomic_ullong next_tmp;
     pid_t pid;
+    struct fs_kept *kept;
     struct fs_watch *watch; /* or NULL */
 };
 
@@ -146,6 +147,18 @@ void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs);
 
 /* --- fs_read.c --- */
 
+/* Shared by those who read the same file; what it says is never changed. */
+struct fs_reader {
+    struct engine_reader reader;
+    atomic_uint refs;
+    int fd;
+};
+
+struct fs_reader *fs_reader_ref(struct fs_reader *reader);
+
+/* The last one closes the file. NULL is fine. */
+void fs_reader_unref(struct fs_reader *reader);
+
 struct timespec fs_now(void);
 
 int64_t fs_nanoseconds(struct timespec t);
@@ -181,6 +194,26 @@ void fs_close(struct engine_reader *reader);
 int fs_identify(struct engine *engine, const char *key, size_t len,
                 uint8_t ident[static ENGINE_IDENT_LEN]);
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out);
+
+/* --- fs_kept.c: readers that are kept open for a short time. Thread-safe --- */
+
+/* ENOMEM; EUNAVAILABLE where there can be no thread. */
+int fs_kept_new(struct fs_kept **out);
+void fs_kept_free(struct fs_kept *kept);
+
+/* Another reference to the key's reader, which may be of a file as it was; or NULL. */
+struct fs_reader *fs_kept_get(struct fs_kept *kept, const char *key, size_t len);
+
+/* Keeps a reader of a value whose identity tells of every change from now on; in a full table in
+ * place of another. */
+void fs_kept_add(struct fs_kept *kept, const char *key, size_t len, struct fs_reader *reader);
+
+/* Lets go of the key's. Its file, where it is about to be removed, has its space free once nobody
+ * reads it. */
+void fs_kept_drop(struct fs_kept *kept, const char *key, size_t len);
+
+/* Lets go of all. */
+void fs_kept_clear(struct fs_kept *kept);
 
 /* --- fs_send.c --- */
 

@@ -133,6 +133,7 @@ int fs_clear_apply(struct fs *fs, const struct engine_clear *c, struct fs_dirs *
     if (!rc)
         rc = t->rc;
     fs_dirs_add(dirs, base_fd);
+    fs_kept_clear(fs->kept);
     t->job.run = trash_run;
     workers_post(fs->closer, &t->job);
     return rc ? error_from_errno(-rc) : 0;

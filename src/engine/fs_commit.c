@@ -112,6 +112,7 @@ int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs
     int refused = fs->layout->to_path(fs->layout, c->key, c->len, path);
     if (refused)
         return refused;
+    fs_kept_drop(fs->kept, c->key, c->len);
     int rc;
     int tries = FS_TRIES_MAX;
     do {
@@ -130,6 +131,7 @@ int fs_erase_apply(struct fs *fs, struct engine_erase *e, struct fs_dirs *dirs)
     char path[LAYOUT_PATH_SIZE];
     if (fs->layout->to_path(fs->layout, e->key, e->len, path))
         return DISKV_ENOTFOUND;
+    fs_kept_drop(fs->kept, e->key, e->len);
     struct fs_slot slot;
     int rc = fs_slot_open(fs, path, false, dirs, &slot);
     if (rc)

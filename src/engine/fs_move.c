@@ -125,6 +125,8 @@ int fs_move_apply(struct fs *fs, struct engine_move *m, struct fs_dirs *dirs)
     int rc = fs->layout->to_path(fs->layout, m->to, m->to_len, to);
     if (rc)
         return rc;
+    fs_kept_drop(fs->kept, m->from, m->from_len);
+    fs_kept_drop(fs->kept, m->to, m->to_len);
     int tries = FS_TRIES_MAX;
     struct moving t = {.fs = fs, .m = m, .dirs = dirs, .from = from, .to = to};
     do {

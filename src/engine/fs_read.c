@@ -11,11 +11,6 @@
 /* How young a file may be and change again without a new time. */
 #define SETTLED_NS 2000000000LL
 
-struct fs_reader {
-    struct engine_reader reader;
-    int fd;
-};
-
 static struct fs *op_fs(struct engine *engine)
 {
     return container_of(engine, struct fs, engine);
@@ -155,8 +150,27 @@ int fs_value_open(struct fs *fs, const char *key, size_t len, struct stat *out)
     return value_open(fs, key, len, false, out);
 }
 
+/* Takes the reader that was kept, where the value's file is the same by now; NULL else. */
+static struct fs_reader *reader_take(struct engine *engine, const struct engine_open *o)
+{
+    struct fs_kept *kept = op_fs(engine)->kept;
+    struct fs_reader *r = fs_kept_get(kept, o->key, o->len);
+    uint8_t ident[ENGINE_IDENT_LEN];
+    if (!r || (fs_identify(engine, o->key, o->len, ident) == 0 &&
+               memcmp(ident, r->reader.info.ident, sizeof ident) == 0))
+        return r;
+    fs_kept_drop(kept, o->key, o->len);
+    fs_reader_unref(r);
+    return NULL;
+}
+
 static int reader_open(struct engine *engine, struct engine_open *o, bool now)
 {
+    struct fs_reader *kept = o->keep ? reader_take(engine, o) : NULL;
+    if (kept) {
+        o->reader = &kept->reader;
+        return 0;
+    }
     struct timespec looked = fs_now();
     struct stat st;
     int fd = value_open(op_fs(engine), o->key, o->len, now, &st);
@@ -168,14 +182,17 @@ static int reader_open(struct engine *engine, struct engine_open *o, bool now)
         return DISKV_ENOMEM;
     }
     r->reader.engine = engine;
+    r->refs = 1;
     r->fd = fd;
     fs_info(fd, &st, looked, &r->reader.info);
+    if (o->keep && r->reader.info.quiet_ns >= SETTLED_NS)
+        fs_kept_add(op_fs(engine)->kept, o->key, o->len, r);
     o->reader = &r->reader;
     return 0;
 }
 
-/* Costs openat2, fstat, flistxattr, three fgetxattr where that finds attributes of the store's, and
- * one allocation. */
+/* Costs a look where a reader was kept; else openat2, fstat, flistxattr, three fgetxattr where that
+ * finds attributes of the store's, and one allocation. */
 int fs_open_now(struct engine *engine, struct engine_open *o)
 {
     return reader_open(engine, o, true);
@@ -266,15 +283,27 @@ void fs_close_later(struct fs *fs, int fd)
     workers_post(fs->closer, &c->job);
 }
 
-void fs_close(struct engine_reader *reader)
+struct fs_reader *fs_reader_ref(struct fs_reader *r)
 {
-    struct fs_reader *r = container_of(reader, struct fs_reader, reader);
+    atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    return r;
+}
+
+void fs_reader_unref(struct fs_reader *r)
+{
+    if (!r || atomic_fetch_sub(&r->refs, 1) > 1)
+        return;
     struct stat st;
     if (sys_stat(r->fd, "", &st) == 0 && st.st_nlink > 0)
         close(r->fd);
     else
-        fs_close_later(op_fs(reader->engine), r->fd);
+        fs_close_later(op_fs(r->reader.engine), r->fd);
     free(r);
+}
+
+void fs_close(struct engine_reader *reader)
+{
+    fs_reader_unref(container_of(reader, struct fs_reader, reader));
 }
 
 int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_info *out)

@@ -56,6 +56,12 @@ static bool form_cached(diskv_reader *r, size_t len, struct look *look)
     return r->cached;
 }
 
+/* True where what this reader learns is worth keeping for others. */
+static bool reader_keeps(const diskv_reader *r)
+{
+    return r->how != DISKV_READ_DIRECT && r->how != DISKV_READ_ONCE;
+}
+
 /* Looks for the value in the cache; what files have, where they are compressed, has a name of its
  * own there. The file is looked at only where something is found. */
 static bool reader_cached(diskv_reader *r)
@@ -101,8 +107,7 @@ static int reader_opened(diskv_reader *r)
     const struct engine_info *info = &r->engine_reader->info;
     r->known.codec[0] = '\0';
     bool recorded = info_from_engine(r->store, info, &r->known.info, &r->known.fields, &record);
-    bool kept = r->how != DISKV_READ_DIRECT && r->how != DISKV_READ_ONCE;
-    r->cacheable = r->store->cache && kept && info_settled(info, recorded);
+    r->cacheable = r->store->cache && reader_keeps(r) && info_settled(info, recorded);
     if (recorded)
         return *record.codec ? reader_decode_by_name(r, record.codec) : 0;
     return r->store->codec ? DISKV_EAGAIN : 0;
@@ -145,7 +150,7 @@ static int engine_open_now(diskv_reader *r)
 {
     struct engine *engine = r->store->engine;
     uint8_t ident[ENGINE_IDENT_LEN];
-    r->under_way.open = (struct engine_open){.key = r->key, .len = r->len};
+    r->under_way.open = (struct engine_open){.key = r->key, .len = r->len, .keep = reader_keeps(r)};
     int rc = engine->ops->open_now(engine, &r->under_way.open);
     if (rc == DISKV_EAGAIN &&
         engine->ops->identify(engine, r->key, r->len, ident) == DISKV_ENOTFOUND)
@@ -229,7 +234,8 @@ void diskv_reader_open(diskv *store, const char *key, size_t len, enum diskv_rea
         open_end(r, 0);
         return;
     }
-    r->under_way.open = (struct engine_open){.op.done = open_done, .key = r->key, .len = len};
+    r->under_way.open = (struct engine_open){
+        .op.done = open_done, .key = r->key, .len = len, .keep = reader_keeps(r)};
     store->engine->ops->open(store->engine, &r->under_way.open);
 }
 

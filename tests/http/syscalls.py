@@ -239,6 +239,19 @@ def what_is_not_in_the_page_cache_is_read_by_another_thread_than_the_one_that_se
 
 
 @test
+def a_range_of_a_file_that_was_read_a_moment_ago_is_sent_after_a_look_at_its_name():
+    with store("--cache-bytes", "0") as (s, trace):
+        assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
+        while time.time() - os.stat(f"{s.dir}/large").st_ctime < 2.1:  # what changed a moment ago is not kept open
+            time.sleep(0.1)
+        ranges = [f"GET /keys/large\r\nRange: bytes={i}-{i + 65535}\r\n" for i in range(3)]
+        calls = cost(s, trace, *ranges)
+        if "open" in calls:  # it was let go of in between
+            calls = cost(s, trace, *ranges)
+        assert calls == ["receive", "stat", "fcntl", "send", "read", "sendfile", "close"], calls
+
+
+@test
 def a_small_put_without_sync_is_written_named_and_indexed_by_one_thread_beside_its_loop():
     with store("--sync", "none") as (s, trace):
         for i in range(3):
