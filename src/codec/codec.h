@@ -9,6 +9,7 @@
 #define CODEC_NAME_SIZE  16   /* bytes of a codec's name with its NUL */
 #define CODEC_HEAD_MAX   512  /* bytes that tell whether a file is encoded */
 #define CODEC_POINTS_MAX 1536 /* bytes of the points of a value */
+#define CODEC_TABLE_MAX  512  /* bytes of a file that tell of points nearby */
 
 /* What each kind of codec embeds first. */
 struct codec {
@@ -30,7 +31,8 @@ struct codec_ops {
     /* True where a file of unknown origin, by its first bytes, is one that this codec decodes. */
     bool (*recognises)(const struct codec *codec, const void *head, size_t len);
 
-    int (*encoder_new)(const struct codec *codec, struct codec_encoder **out);
+    /* `size` is that of the value where it is known, else 0: what comes may be more or less. */
+    int (*encoder_new)(const struct codec *codec, uint64_t size, struct codec_encoder **out);
 
     /* Takes and gives as much as there is; 0 when it wants more of either. After `end` no more
      * comes in: 1 once everything was given. */
@@ -40,12 +42,25 @@ struct codec_ops {
      * `points` (CODEC_POINTS_MAX bytes) and returns its length, 0 for nothing. */
     size_t (*encoder_points)(const struct codec_encoder *encoder, void *points);
 
+    /* After encode said 1: what is to be written over the file at `*file_offset`, where room was
+     * left for it: `*table`, which is the encoder's, and its length, 0 for nothing. NULL where
+     * there never is. */
+    size_t (*encoder_table)(struct codec_encoder *encoder, const void **table,
+                            uint64_t *file_offset);
+
     void (*encoder_free)(struct codec_encoder *encoder);
 
     /* A decoder of a file of `file_size` bytes. `points` (copied) are not trusted: what does not
      * fit the file is not used. */
     int (*decoder_new)(const struct codec *codec, uint64_t file_size, const void *points,
                        size_t points_len, struct codec_decoder **out);
+
+    /* Says what of the file lets a decoder begin nearer to `offset` of the value: up to
+     * CODEC_TABLE_MAX bytes at `*file_offset`, or 0. Shown to decoder_learn, which does not trust
+     * it, before the seek. Both NULL where nothing does. */
+    size_t (*decoder_table)(const struct codec_decoder *decoder, uint64_t offset,
+                            uint64_t *file_offset);
+    void (*decoder_learn)(struct codec_decoder *decoder, uint64_t offset, const void *data);
 
     /* Makes ready to decode what lies at `offset` of the value: the next input must be the file's
      * bytes from `*file_offset` on, and the next output is the value's from `*value_offset` on, at

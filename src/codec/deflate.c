@@ -1,6 +1,7 @@
 #include "deflate.h"
 
 #include "points.h"
+#include "table.h"
 #include "util.h"
 
 #include <assert.h>
@@ -8,13 +9,16 @@
 #define BUFFER_SIZE   (64u << 10) /* lets zlib make its longest stored blocks */
 #define MEMORY_LEVEL  8           /* zlib's default */
 #define STORED_BLOCKS 15          /* written as they are after one that did not shrink */
-#define SHRUNK_MAX    (DEFLATE_SPACING - DEFLATE_SPACING / 32)
+#define OS_UNIX       3           /* what zlib says in a header of its own */
 
 struct encoder {
     struct codec_encoder base;
     int level;
     z_stream z;
     struct points points;
+    gz_header header;   /* with room for the table */
+    uint8_t *table;     /* NULL for none */
+    uInt spacing;       /* plain bytes between two flush points */
     uint64_t value_len; /* bytes taken */
     uint64_t file_len;  /* bytes made */
     uint64_t block_at;  /* file_len at the last flush point */
@@ -42,7 +46,24 @@ void deflate_dealloc(voidpf opaque, voidpf memory)
     free(memory);
 }
 
-int deflate_encoder_new(const struct codec *base, struct codec_encoder **out)
+/* Leaves room in the header for the points of a value that has more than an attribute keeps. */
+static int table_reserve(struct encoder *e, uint64_t size)
+{
+    unsigned log2 = table_spacing_log2(size);
+    if (!log2)
+        return 0;
+    size_t len = table_size(size, log2);
+    e->table = calloc(1, len);
+    if (!e->table)
+        return DISKV_ENOMEM;
+    table_begin(e->table, len);
+    e->header = (gz_header){.os = OS_UNIX, .extra = e->table, .extra_len = (uInt)len};
+    e->points.spacing_log2 = e->points.table_log2 = log2;
+    e->spacing = e->block_left = 1u << log2;
+    return deflateSetHeader(&e->z, &e->header) == Z_OK ? 0 : DISKV_EINVAL;
+}
+
+int deflate_encoder_new(const struct codec *base, uint64_t size, struct codec_encoder **out)
 {
     const struct deflate *codec = deflate_of(base);
     struct encoder *e = calloc(1, sizeof *e);
@@ -53,7 +74,7 @@ int deflate_encoder_new(const struct codec *base, struct codec_encoder **out)
     e->z.zalloc = deflate_alloc;
     e->z.zfree = deflate_dealloc;
     e->points.spacing_log2 = DEFLATE_SPACING_LOG2;
-    e->block_left = DEFLATE_SPACING;
+    e->spacing = e->block_left = DEFLATE_SPACING;
     if (deflateInit2(&e->z, codec->level, Z_DEFLATED, codec->window_bits, MEMORY_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         free(e);
@@ -61,6 +82,11 @@ int deflate_encoder_new(const struct codec *base, struct codec_encoder **out)
     }
     if (codec->dictionary_len)
         deflateSetDictionary(&e->z, codec->dictionary, codec->dictionary_len);
+    int rc = deflate_is_gzip(codec) ? table_reserve(e, size) : 0;
+    if (rc) {
+        deflate_encoder_free(&e->base);
+        return rc;
+    }
     *out = &e->base;
     return 0;
 }
@@ -90,13 +116,17 @@ static int fill(struct encoder *e, struct diskv_coding *io, uInt len, int flush)
 static void begin_block(struct encoder *e)
 {
     points_add(&e->points, e->value_len, e->file_len);
+    if (e->points.table_log2 &&
+        !table_add(e->table, e->header.extra_len, e->value_len >> e->points.table_log2, e->block_at,
+                   e->file_len))
+        e->points.table_log2 = 0; /* the value is larger than was said */
     if (e->stored_left)
         e->stored_left--;
-    else if (e->file_len - e->block_at > SHRUNK_MAX)
+    else if (e->file_len - e->block_at > e->spacing - e->spacing / 32)
         e->stored_left = STORED_BLOCKS;
     deflateParams(&e->z, e->stored_left ? Z_NO_COMPRESSION : e->level, Z_DEFAULT_STRATEGY);
     e->block_at = e->file_len;
-    e->block_left = DEFLATE_SPACING;
+    e->block_left = e->spacing;
 }
 
 /* One call of deflate. A block is flushed when a byte comes that is not its own, so that none is
@@ -147,11 +177,23 @@ size_t deflate_encoder_points(const struct codec_encoder *base, void *points)
     return points_write(&e->points, e->file_len, points);
 }
 
+size_t deflate_encoder_table(struct codec_encoder *base, const void **table, uint64_t *file_offset)
+{
+    struct encoder *e = encoder_of(base);
+    if (!e->points.table_log2)
+        return 0;
+    table_end(e->table, e->header.extra_len, e->file_len);
+    *table = e->table;
+    *file_offset = TABLE_AT;
+    return e->header.extra_len;
+}
+
 void deflate_encoder_free(struct codec_encoder *base)
 {
     if (!base)
         return;
     struct encoder *e = encoder_of(base);
     deflateEnd(&e->z);
+    free(e->table);
     free(e);
 }

@@ -22,13 +22,18 @@ struct deflate {
 };
 
 /* The functions of `codec_ops`. */
-int deflate_encoder_new(const struct codec *codec, struct codec_encoder **out);
+int deflate_encoder_new(const struct codec *codec, uint64_t size, struct codec_encoder **out);
 int deflate_encode(struct codec_encoder *encoder, struct diskv_coding *io, bool end);
 size_t deflate_encoder_points(const struct codec_encoder *encoder, void *points);
+size_t deflate_encoder_table(struct codec_encoder *encoder, const void **table,
+                             uint64_t *file_offset);
 void deflate_encoder_free(struct codec_encoder *encoder);
 
 int deflate_decoder_new(const struct codec *codec, uint64_t file_size, const void *points,
                         size_t points_len, struct codec_decoder **out);
+size_t deflate_decoder_table(const struct codec_decoder *decoder, uint64_t offset,
+                             uint64_t *file_offset);
+void deflate_decoder_learn(struct codec_decoder *decoder, uint64_t offset, const void *data);
 void deflate_decoder_seek(struct codec_decoder *decoder, uint64_t offset, uint64_t *file_offset,
                           uint64_t *value_offset);
 int deflate_decode(struct codec_decoder *decoder, struct diskv_coding *io, bool end);

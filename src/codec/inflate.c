@@ -1,6 +1,7 @@
 #include "deflate.h"
 
 #include "points.h"
+#include "table.h"
 #include "util.h"
 
 #define STEP_MAX (1u << 30) /* bytes for one call of zlib, which counts in uInt */
@@ -27,6 +28,7 @@ struct decoder {
     bool from_point; /* began at one, so that no frame is read and no checksum verified */
     int failed;      /* the error that only a seek ends */
     struct points points;
+    struct table_block near; /* points of the file's table */
 };
 
 static struct decoder *decoder_of(struct codec_decoder *decoder)
@@ -66,31 +68,68 @@ static void begin(struct decoder *d)
     d->state = INSIDE;
 }
 
-static void begin_at_point(struct decoder *d, size_t point)
+/* Where a decoder can begin. */
+struct place {
+    uint64_t value_offset; /* 0 at the start */
+    uint64_t file_offset;
+};
+
+static struct place place_for(const struct decoder *d, uint64_t offset)
+{
+    struct place place = {0};
+    uint64_t point = d->points.count ? offset >> d->points.spacing_log2 : 0;
+    if (point > d->points.count)
+        point = d->points.count;
+    if (point)
+        place = (struct place){point << d->points.spacing_log2, d->points.offsets[point - 1]};
+    uint64_t near = d->near.count ? offset >> d->points.table_log2 : 0;
+    if (near < d->near.first || !near)
+        return place;
+    size_t i =
+        near - d->near.first < d->near.count ? (size_t)(near - d->near.first) : d->near.count - 1;
+    uint64_t at = (d->near.first + i) << d->points.table_log2;
+    return at > place.value_offset ? (struct place){at, d->near.offsets[i]} : place;
+}
+
+static void begin_at_point(struct decoder *d, struct place place)
 {
     inflateReset2(&d->z, -MAX_WBITS);
-    d->file_offset = d->points.offsets[point - 1] - sizeof flush_marker;
-    d->value_offset = (uint64_t)point << d->points.spacing_log2;
+    d->file_offset = place.file_offset - sizeof flush_marker;
+    d->value_offset = place.value_offset;
     d->state = BEFORE_POINT;
     d->matched = 0;
+}
+
+size_t deflate_decoder_table(const struct codec_decoder *base, uint64_t offset,
+                             uint64_t *file_offset)
+{
+    const struct decoder *d = (const struct decoder *)base;
+    uint64_t point = d->points.table_log2 ? offset >> d->points.table_log2 : 0;
+    bool known =
+        d->near.count && point >= d->near.first && point - d->near.first < TABLE_BLOCK_POINTS;
+    if (!point || known)
+        return 0;
+    *file_offset = table_block_at(point);
+    return TABLE_BLOCK_SIZE;
+}
+
+void deflate_decoder_learn(struct codec_decoder *base, uint64_t offset, const void *data)
+{
+    struct decoder *d = decoder_of(base);
+    table_block_read(&d->near, offset >> d->points.table_log2, d->file_size, data);
 }
 
 void deflate_decoder_seek(struct codec_decoder *base, uint64_t offset, uint64_t *file_offset,
                           uint64_t *value_offset)
 {
     struct decoder *d = decoder_of(base);
-    uint64_t point = 0; /* 0 is the start */
-    if (d->points.count) {
-        point = offset >> d->points.spacing_log2;
-        if (point > d->points.count)
-            point = d->points.count;
-    }
+    struct place place = place_for(d, offset);
     bool ahead = !d->failed && d->value_offset <= offset;
-    if (!ahead || point << d->points.spacing_log2 > d->value_offset) {
+    if (!ahead || place.value_offset > d->value_offset) {
         d->failed = 0;
-        d->from_point = point > 0;
-        if (point)
-            begin_at_point(d, (size_t)point);
+        d->from_point = place.value_offset > 0;
+        if (d->from_point)
+            begin_at_point(d, place);
         else
             begin(d);
     }
@@ -220,7 +259,8 @@ int deflate_decode(struct codec_decoder *base, struct diskv_coding *io, bool end
     if (rc == 0 && end && !io->in_len && io->out_len == before.out_len && io->out_len)
         rc = DISKV_EDECODE;
     if (rc == DISKV_EDECODE && d->from_point) {
-        d->points.count = 0;
+        d->points.count = d->near.count = 0;
+        d->points.table_log2 = 0;
         *io = before;
         rc = DISKV_EAGAIN;
     }

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #define VERSION          1
+#define VERSION_TABLE    2  /* with the spacing of a table in the file */
 #define SPACING_LOG2_MAX 48 /* keeps offsets below 2^64 */
 #define BYTES_BEFORE_MIN 5  /* a flush point follows an empty stored block */
 #define CHECKSUM_LEN     sizeof(XXH64_canonical_t)
@@ -61,10 +62,12 @@ static bool get(const uint8_t **data, const uint8_t *end, uint64_t *n)
 static bool put_all(const struct points *points, uint64_t file_size, struct numbers *out)
 {
     out->len = 0;
-    put(out, VERSION);
+    put(out, points->table_log2 ? VERSION_TABLE : VERSION);
     put(out, points->spacing_log2);
     put(out, file_size);
     put(out, points->count);
+    if (points->table_log2)
+        put(out, points->table_log2);
     uint64_t last = 0;
     for (size_t i = 0; i < points->count; i++) {
         put(out, points->offsets[i] - last);
@@ -87,13 +90,24 @@ size_t points_write(const struct points *points, uint64_t file_size, void *out)
     return numbers.len + sizeof checksum;
 }
 
+/* Only the second version has a table. */
+static bool get_table(struct points *points, uint64_t version, const uint8_t **data,
+                      const uint8_t *end)
+{
+    uint64_t table_log2 = 0;
+    if (version == VERSION_TABLE && (!get(data, end, &table_log2) || !table_log2))
+        return false;
+    points->table_log2 = (unsigned)table_log2;
+    return version <= VERSION_TABLE && table_log2 <= SPACING_LOG2_MAX;
+}
+
 static bool get_all(struct points *points, uint64_t file_size, const uint8_t *data,
                     const uint8_t *end)
 {
     uint64_t version, spacing_log2, size, count, step, at = 0;
-    if (!get(&data, end, &version) || version != VERSION || !get(&data, end, &spacing_log2) ||
+    if (!get(&data, end, &version) || version < VERSION || !get(&data, end, &spacing_log2) ||
         spacing_log2 > SPACING_LOG2_MAX || !get(&data, end, &size) || size != file_size ||
-        !get(&data, end, &count) || count > POINTS_MAX)
+        !get(&data, end, &count) || count > POINTS_MAX || !get_table(points, version, &data, end))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (!get(&data, end, &step) || step < BYTES_BEFORE_MIN || step >= file_size - at)
@@ -108,12 +122,12 @@ static bool get_all(struct points *points, uint64_t file_size, const uint8_t *da
 void points_read(struct points *points, uint64_t file_size, const void *data, size_t len)
 {
     XXH64_canonical_t checksum;
-    points->count = 0;
+    points->count = points->table_log2 = 0;
     if (len < sizeof checksum || len > CODEC_POINTS_MAX)
         return;
     const uint8_t *end = (const uint8_t *)data + len - sizeof checksum;
     memcpy(&checksum, end, sizeof checksum);
     if (XXH3_64bits(data, len - sizeof checksum) != XXH64_hashFromCanonical(&checksum) ||
         !get_all(points, file_size, data, end))
-        points->count = 0;
+        points->count = points->table_log2 = 0;
 }

@@ -9,6 +9,7 @@
 /* Offset i of the file is where the value's byte (i + 1) << spacing_log2 begins. */
 struct points {
     unsigned spacing_log2;
+    unsigned table_log2; /* spacing of those in the file's own table; 0 where it has none */
     size_t count;
     uint64_t offsets[POINTS_MAX];
 };

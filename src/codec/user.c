@@ -87,8 +87,9 @@ static int check(int rc, const struct diskv_coding *before, struct diskv_coding 
 
 /* --- Encoding --- */
 
-static int user_encoder_new(const struct codec *codec, struct codec_encoder **out)
+static int user_encoder_new(const struct codec *codec, uint64_t size, struct codec_encoder **out)
 {
+    (void)size;
     struct user_encoder *e = calloc(1, sizeof *e);
     if (!e)
         return DISKV_ENOMEM;

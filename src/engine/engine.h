@@ -108,6 +108,9 @@ struct engine_commit {
     struct engine_writer *writer; /* gone when `done` is called, whatever the outcome */
     const void *data;             /* its last bytes, behind what was written before */
     size_t data_len;
+    const void *patch; /* written over what is there, all of which was written before */
+    size_t patch_len;
+    uint64_t patch_offset;
     const char *key;
     size_t len;
     struct timespec mtime; /* the value's from now on */

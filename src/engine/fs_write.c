@@ -180,12 +180,26 @@ static int attributes_set(const struct engine_commit *c, const struct fs_writer 
     return rc || w->shared ? rc : sys_set_mtime(fd, c->mtime);
 }
 
+static int patch(const struct fs_writer *w, const struct engine_commit *c)
+{
+    for (size_t done = 0; done < c->patch_len;) {
+        int64_t n = sys_pwrite(w->fd, (const char *)c->patch + done, c->patch_len - done,
+                               c->patch_offset + done);
+        if (n <= 0)
+            return n < 0 ? (int)n : -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
 int fs_commit_prepare(struct fs *fs, struct engine_commit *c)
 {
     struct fs_writer *w = fs_writer_of(c->writer);
     int rc = w->fd < 0 ? fs_file_make(fs, w) : 0;
     if (!rc)
         rc = fs_file_append(fs, w, c->data, c->data_len);
+    if (!rc)
+        rc = patch(w, c);
     if (!rc)
         rc = attributes_set(c, w);
     if (!rc)

@@ -254,6 +254,8 @@ static void memory_commit(struct engine_commit *c)
     v->key = key_copy(c->key, c->len);
     v->len = c->len;
     int rc = v->key ? value_append(v, c->data, c->data_len) : DISKV_ENOMEM;
+    if (!rc && c->patch_len)
+        memcpy(v->data + c->patch_offset, c->patch, c->patch_len);
     pthread_mutex_lock(&m->lock);
     m->next_ident++;
     memcpy(v->info.ident, &m->next_ident, sizeof m->next_ident);

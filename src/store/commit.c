@@ -63,7 +63,10 @@ static void encoding_note(diskv_writer *w)
     if (!w->encoder)
         return;
     snprintf(w->record.codec, sizeof w->record.codec, "%s", w->store->codec->name);
-    w->points_len = w->encoder->ops->encoder_points(w->encoder, w->points);
+    const struct codec_ops *ops = w->encoder->ops;
+    w->points_len = ops->encoder_points(w->encoder, w->points);
+    if (ops->encoder_table)
+        w->table_len = ops->encoder_table(w->encoder, &w->table, &w->table_offset);
 }
 
 /* Writes down what was stored, for those who read it. */
@@ -98,6 +101,9 @@ void writer_commit(diskv_writer *w)
         .writer = w->engine_writer,
         .data = w->buf,
         .data_len = w->len,
+        .patch = w->table,
+        .patch_len = w->table_len,
+        .patch_offset = w->table_offset,
         .key = w->key,
         .len = w->key_len,
         .mtime = w->record.mtime,

@@ -10,6 +10,8 @@
 /* How often a read starts over because the points that it began at were wrong. */
 #define TRIES_MAX 3
 
+_Static_assert(CODEC_TABLE_MAX <= SKIP_MAX, "a part of a table goes where output does");
+
 struct decoding {
     const struct codec *codec;
     struct engine_reader *reader;
@@ -183,6 +185,23 @@ static void decode_run(struct job *job)
     d->done(d->ctx, rc);
 }
 
+/* Goes on with what was read of the table of points, a count or an error: without it the decoder
+ * begins elsewhere. */
+static void table_take(struct decoding *d, int64_t n, size_t want)
+{
+    if (n == (int64_t)want)
+        d->decoder->ops->decoder_learn(d->decoder, d->offset, d->skipped);
+    decoder_place(d);
+}
+
+static void table_read(struct engine_op *op, int rc)
+{
+    struct decoding *d = container_of(op, struct decoding, under_way.read.op);
+    table_take(d, rc ? rc : (int64_t)d->under_way.read.got, d->under_way.read.len);
+    d->under_way.job.run = decode_run;
+    workers_post(d->workers, &d->under_way.job);
+}
+
 static void decode_begin(struct job *job)
 {
     struct decoding *d = container_of(job, struct decoding, under_way.job);
@@ -191,7 +210,21 @@ static void decode_begin(struct job *job)
         d->done(d->ctx, rc);
         return;
     }
-    decoder_place(d);
+    const struct engine_ops *ops = d->reader->engine->ops;
+    const struct codec_ops *codec = d->codec->ops;
+    uint64_t at;
+    size_t want = codec->decoder_table ? codec->decoder_table(d->decoder, d->offset, &at) : 0;
+    int64_t n = want ? ops->read_now(d->reader, d->skipped, want, at) : 0;
+    if (n == DISKV_EAGAIN || (n > 0 && n < (int64_t)want)) {
+        d->under_way.read = (struct engine_read){.op.done = table_read,
+                                                 .reader = d->reader,
+                                                 .buf = d->skipped,
+                                                 .len = want,
+                                                 .offset = at};
+        ops->read(&d->under_way.read);
+        return;
+    }
+    table_take(d, want ? n : -1, want);
     decode_run(job);
 }
 

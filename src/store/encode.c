@@ -10,7 +10,7 @@ static int begin(diskv_writer *w)
     if (w->encoder)
         return 0;
     w->encoded = malloc(PIECE);
-    return w->encoded ? codec->ops->encoder_new(codec, &w->encoder) : DISKV_ENOMEM;
+    return w->encoded ? codec->ops->encoder_new(codec, w->size_hint, &w->encoder) : DISKV_ENOMEM;
 }
 
 int writer_encode(diskv_writer *w, size_t *len)

@@ -2,6 +2,7 @@
 #include "verify.h"
 
 #include "points.h"
+#include "table.h"
 #include "util.h"
 #include "wait.h"
 
@@ -152,44 +153,94 @@ static bool at_marker(const struct look *l, size_t len)
            memcmp(l->scratch->in + len - sizeof marker, marker, sizeof marker) == 0;
 }
 
+/* The points of a file, one after the other. */
+struct marks {
+    struct points points;
+    struct table_block block; /* in place of those where the file has a table */
+    uint64_t next;            /* counted from 1 */
+    uint64_t at;              /* where that lies in the file; UINT64_MAX for none */
+};
+
+/* Reads the block of the table that has the next point; one that is not all there has none. */
+static int block_read(struct look *l, struct marks *m)
+{
+    uint64_t decoded_to = l->file_at;
+    uint8_t block[TABLE_BLOCK_SIZE] = {0};
+    size_t got = 0;
+    int64_t n = 1;
+    l->file_at = table_block_at(m->next);
+    for (; got < sizeof block && n > 0; got += n > 0 ? (size_t)n : 0) {
+        n = file_read(l, sizeof block - got);
+        if (n > 0)
+            memcpy(block + got, l->scratch->in, (size_t)n);
+    }
+    l->file_at = decoded_to;
+    table_block_read(&m->block, m->next, l->reader->info.size, block);
+    return n < 0 ? (int)n : 0;
+}
+
+static int marks_place(struct look *l, struct marks *m)
+{
+    uint64_t i = m->next - 1;
+    m->at = UINT64_MAX;
+    if (!m->points.table_log2) {
+        if (i < m->points.count)
+            m->at = m->points.offsets[i];
+        return 0;
+    }
+    int rc = i % TABLE_BLOCK_POINTS ? 0 : block_read(l, m);
+    if (!rc && i % TABLE_BLOCK_POINTS < m->block.count)
+        m->at = m->block.offsets[i % TABLE_BLOCK_POINTS];
+    return rc;
+}
+
+/* At the end of the value: whether all points were met that there should be. */
+static bool marks_met(const struct look *l, const struct marks *m)
+{
+    uint64_t met = m->next - 1;
+    if (!m->points.table_log2)
+        return met == m->points.count;
+    return met == (l->value_at ? (l->value_at - 1) >> m->points.table_log2 : 0);
+}
+
 /* Decodes from start to end, which checks all that the format brings. What is read stops at each
  * point: what precedes it has to make the value up to where it says it is. */
-static int value_decode(struct look *l, struct codec_decoder *decoder, const struct points *points)
+static int value_decode(struct look *l, struct codec_decoder *decoder, struct marks *m)
 {
-    size_t next = 0;
-    int rc = 0;
+    unsigned log2 = m->points.table_log2 ? m->points.table_log2 : m->points.spacing_log2;
+    int rc = marks_place(l, m);
     while (rc == 0) {
-        uint64_t left = next < points->count ? points->offsets[next] - l->file_at : VERIFY_PIECE;
+        uint64_t left = m->at - l->file_at;
         int64_t n = file_read(l, left < VERIFY_PIECE ? (size_t)left : VERIFY_PIECE);
         if (n < 0)
             return (int)n;
         rc = piece_decode(l, decoder, (size_t)n);
-        if (next < points->count && l->file_at == points->offsets[next]) {
-            next++;
-            l->points_wrong |=
-                l->value_at != (uint64_t)next << points->spacing_log2 || !at_marker(l, (size_t)n);
+        if (rc == 0 && l->file_at == m->at) {
+            l->points_wrong |= l->value_at != m->next << log2 || !at_marker(l, (size_t)n);
+            m->next++;
+            rc = marks_place(l, m);
         }
     }
-    l->points_wrong |= next < points->count;
+    l->points_wrong |= !marks_met(l, m);
     return rc == 1 ? 0 : rc;
 }
 
 static int compressed_read(struct look *l)
 {
-    struct points points = {.count = 0};
+    struct marks m = {.next = 1};
     char text[ENGINE_POINTS_MAX];
     const struct engine_ops *ops = l->v->store->engine->ops;
     int n = l->recorded ? ops->points(l->reader, text) : 0;
     if (n > 0)
-        points_read(&points, l->reader->info.size, text, (size_t)n);
-    l->points_wrong = n > 0 && !points.count;
+        points_read(&m.points, l->reader->info.size, text, (size_t)n);
+    l->points_wrong = n > 0 && !m.points.count;
     struct codec_decoder *decoder;
     int rc = l->codec->ops->decoder_new(l->codec, l->reader->info.size, NULL, 0, &decoder);
     if (rc)
         return rc;
     uint64_t file_offset, value_offset;
     decoder->ops->decoder_seek(decoder, 0, &file_offset, &value_offset);
-    rc = value_decode(l, decoder, &points);
+    rc = value_decode(l, decoder, &m);
     decoder->ops->decoder_free(decoder);
     return rc;
 }

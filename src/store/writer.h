@@ -53,6 +53,9 @@ struct diskv_writer {
     char record_text[ENGINE_RECORD_MAX + 1];
     char points[ENGINE_POINTS_MAX];
     size_t points_len;
+    const void *table; /* the encoder's: what goes over the file's beginning */
+    size_t table_len;
+    uint64_t table_offset;
     uint8_t ident[ENGINE_IDENT_LEN]; /* of what was committed without a hash */
     bool created;
     bool sync;

@@ -132,6 +132,24 @@ def another_programs_compressed_file_is_decompressed_where_asked():
 
 
 @test
+def a_damaged_table_of_flush_points_is_found_and_no_longer_used():
+    with tempfile.TemporaryDirectory() as d, tempfile.NamedTemporaryFile() as upload:
+        upload.truncate(140 << 20)
+        with Server("--compress", "gzip:1", dir=d) as s:
+            assert curl("-T", upload.name, f"{s.url}/keys/a").status == 201
+        assert report(d, exit_code=0)[0] == []
+
+        def last_block(file):  # of the table
+            file.seek(12 + 4 + 34 * 208 + 50)
+            file.write(b"\xff")
+        spoil(f"{d}/a", last_block)
+        assert report(d, exit_code=1)[0] == [("points", "a")]
+        assert report(d, "--repair", exit_code=0)[1]["findings"][0]["repaired"] is True
+        assert "user.diskv.points" not in os.listxattr(f"{d}/a")
+        assert report(d, exit_code=0)[0] == []
+
+
+@test
 def flush_points_that_do_not_fit_are_found_and_removed():
     with stored({"a": text(4000000), "b": text(3000000)}, "--compress", "gzip") as d:
         good = os.getxattr(f"{d}/a", "user.diskv.points")

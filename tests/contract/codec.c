@@ -307,7 +307,7 @@ static void an_encoder_or_decoder_may_be_freed_at_any_time(void **state)
     struct codec_encoder *encoder;
     struct codec_decoder *decoder;
     uint8_t out[10];
-    assert_int_equal(f->codec->ops->encoder_new(f->codec, &encoder), 0);
+    assert_int_equal(f->codec->ops->encoder_new(f->codec, 0, &encoder), 0);
     struct diskv_coding io = {"some text", 9, out, sizeof out};
     f->codec->ops->encode(encoder, &io, false);
     f->codec->ops->encoder_free(encoder);

@@ -408,19 +408,19 @@ void *__wrap_calloc(size_t n, size_t size)
     return __real_calloc(n, size);
 }
 
-/* Encodes and decodes a little, in memory of its own. */
-static int use_codec(void)
+/* Encodes and decodes a little, in memory of its own, as if more were to come. */
+static int use_codec(const char *name, const char *dictionary)
 {
     struct codec *codec;
-    int rc = codec_parse("zlib", DICTIONARY, strlen(DICTIONARY), &codec);
+    int rc = codec_parse(name, dictionary, dictionary ? strlen(dictionary) : 0, &codec);
     if (rc)
         return rc;
-    uint8_t file[1000], text[100];
+    uint8_t file[1 << 17], text[100];
     memset(text, 'x', sizeof text);
     struct codec_encoder *encoder = NULL;
     struct codec_decoder *decoder = NULL;
     struct diskv_coding in = {text, sizeof text, file, sizeof file};
-    rc = codec->ops->encoder_new(codec, &encoder);
+    rc = codec->ops->encoder_new(codec, (uint64_t)1 << 30, &encoder);
     if (!rc)
         rc = codec->ops->encode(encoder, &in, true);
     if (rc == 1)
@@ -434,21 +434,29 @@ static int use_codec(void)
     return rc;
 }
 
-static void memory_that_lacks_is_an_error(void **state)
+/* Returns how many allocations could fail. */
+static size_t fail_each_allocation(const char *name, const char *dictionary)
 {
-    (void)state;
     int rc = DISKV_ENOMEM;
     size_t failed = 0;
     while (rc) {
         allocations_left = failed;
-        rc = use_codec();
+        rc = use_codec(name, dictionary);
         if (rc) {
             assert_int_equal(rc, DISKV_ENOMEM);
             failed++;
         }
         allocations_left = SIZE_MAX;
     }
+    return failed;
+}
+
+static void memory_that_lacks_is_an_error(void **state)
+{
+    (void)state;
+    size_t failed = fail_each_allocation("zlib", DICTIONARY);
     assert_true(failed >= 8);
+    assert_int_equal(fail_each_allocation("gzip", NULL), failed + 1); /* with a table of points */
 }
 
 static void recognising_needs_no_memory(void **state)

@@ -75,7 +75,7 @@ static inline struct encoded encode(const struct codec *codec, const struct byte
 {
     struct encoded encoded = {0};
     struct codec_encoder *encoder;
-    assert_int_equal(codec->ops->encoder_new(codec, &encoder), 0);
+    assert_int_equal(codec->ops->encoder_new(codec, 0, &encoder), 0);
     uint8_t *out = malloc(out_piece);
     size_t at = 0;
     int rc = 0;

@@ -89,7 +89,7 @@ static int encode_with(struct rule *rule, bool end)
     char out[100];
     struct diskv_coding io = {"ten bytes.", 10, out, sizeof out};
     assert_int_equal(codec_user(&user, &codec), 0);
-    int rc = codec->ops->encoder_new(codec, &encoder);
+    int rc = codec->ops->encoder_new(codec, 0, &encoder);
     if (!rc) {
         for (int calls = 0; !rc && calls < 100 && (io.in_len || end); calls++)
             rc = codec->ops->encode(encoder, &io, end);

@@ -154,6 +154,23 @@ static void a_value_written_in_parts_is_whole(void **state)
     free(part);
 }
 
+static void a_commit_may_change_what_was_written(void **state)
+{
+    struct engine *e = engine_of(state);
+    struct engine_writer *w;
+    assert_int_equal(e->ops->begin(e, &w), 0);
+    assert_int_equal(engine_write_wait(w, "begin____", 9), 0);
+    const struct engine_commit commit = {.key = "k",
+                                         .len = 1,
+                                         .data = "end",
+                                         .data_len = 3,
+                                         .patch = "ning",
+                                         .patch_len = 4,
+                                         .patch_offset = 5};
+    assert_int_equal(engine_commit_wait(w, commit, NULL), 0);
+    assert_value(e, "k", "beginningend");
+}
+
 static void a_commit_may_bring_the_last_bytes_or_all_of_them(void **state)
 {
     struct engine *e = engine_of(state);
@@ -425,6 +442,7 @@ static void scanning_all_places_meets_each_key_once(void **state)
         CASE(setup, a_reader_sees_the_value_as_it_was_when_opened),                         \
         CASE(setup, an_aborted_value_is_never_seen),                                        \
         CASE(setup, a_value_written_in_parts_is_whole),                                     \
+        CASE(setup, a_commit_may_change_what_was_written),                                  \
         CASE(setup, a_commit_may_bring_the_last_bytes_or_all_of_them),                      \
         CASE(setup, a_file_becomes_a_value_and_may_go_then),                                \
         CASE(setup, only_a_regular_file_becomes_a_value),                                   \

@@ -36,7 +36,7 @@ static uint8_t *encode(const struct codec *codec, struct bytes value, size_t pie
     uint8_t *file = malloc(size);
     assert(file);
     struct codec_encoder *encoder;
-    int rc = codec->ops->encoder_new(codec, &encoder);
+    int rc = codec->ops->encoder_new(codec, 0, &encoder);
     assert(rc == 0);
     *len = 0;
     do {

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 import time
+import zlib
 
 from diskvtest import DISKV, Server, curl, main, raw, test
 
@@ -45,6 +47,81 @@ def with_and_without():
     """A server that compresses and one that does not."""
     with Server("--compress", "gzip") as packed, Server() as plain:
         yield packed, plain
+
+
+def numbered(size):
+    """Text of which each part differs from the others."""
+    return b"".join(b"%015d\n" % n for n in range(size // 16))
+
+
+def put_with_size(s, key, body):
+    with tempfile.NamedTemporaryFile() as upload:
+        upload.write(body)
+        upload.flush()
+        assert curl("-T", upload.name, f"{s.url}/keys/{key}").status == 201
+
+
+def table_of(data):
+    """The flush points in the extra field of a gzip file's header."""
+    assert data[3] == 4 and data[12:14] == b"DV"
+    size = int.from_bytes(data[14:16], "little")
+    assert size == int.from_bytes(data[10:12], "little") - 4 and size % 208 == 0
+    points = []
+    for at in range(16, 16 + size, 208):
+        offset = int.from_bytes(data[at:at + 8], "little")
+        for length in range(at + 8, at + 200, 3):
+            step = int.from_bytes(data[length:length + 3], "little")
+            offset += step
+            points += [offset] if step else []
+    return points
+
+
+@test
+def the_header_of_a_large_gzip_value_has_points_each_64_kib():
+    value = numbered(160 * MIB)
+    ranges = (0, 65535, 65536, 64 * 65536 - 1, 65 * 65536 + 7, 99 * MIB + 11, 160 * MIB - 65536)
+
+    def as_expected(s):
+        for at in ranges:
+            answer = get(s, "large", "-r", f"{at}-{at + 65535}")
+            assert answer.status == 206 and answer.body == value[at:at + 65536], at
+
+    with Server("--compress", "gzip:1", "--cache-bytes", "0") as s:
+        put_with_size(s, "large", value)
+        with open(file(s, "large"), "rb") as stored:
+            unpacked = subprocess.run(["zcat"], stdin=stored, capture_output=True, check=True)
+        assert unpacked.stdout == value
+        assert get(s, "large", "--compressed").body == value
+        with open(file(s, "large"), "rb") as stored:
+            data = stored.read()
+        points = table_of(data)
+        assert len(points) == 160 * 16 - 1
+        for n in range(1, len(points) + 1, 97):
+            at = points[n - 1]
+            part = zlib.decompressobj(-15).decompress(data[at:at + 65536], 1000)
+            assert part == value[n * 65536:n * 65536 + 1000]
+        as_expected(s)
+        before = os.stat(file(s, "large"))
+        for at in 16, 16 + 8 + 5, 16 + 208 * 20 + 100:  # damage that leaves the times as they were
+            with open(file(s, "large"), "r+b") as stored:
+                stored.seek(at)
+                stored.write(bytes([data[at] ^ 1]))
+            os.utime(file(s, "large"), ns=(before.st_atime_ns, before.st_mtime_ns))
+            as_expected(s)
+        assert get(s, "large").body == value
+        os.removexattr(file(s, "large"), "user.diskv.points")
+        as_expected(s)
+
+
+@test
+def a_large_value_of_unannounced_size_has_no_room_in_its_header():
+    value = numbered(160 * MIB)
+    with Server("--compress", "gzip:1") as s:
+        assert put(s, "large", value).status == 201
+        with open(file(s, "large"), "rb") as stored:
+            assert stored.read(4)[3] == 0
+        answer = get(s, "large", "-r", f"{99 * MIB}-{99 * MIB + 65535}")
+        assert answer.body == value[99 * MIB:99 * MIB + 65536]
 
 
 @test
