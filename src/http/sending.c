@@ -98,18 +98,24 @@ static int64_t send_chunk(struct sending *s, uint64_t offset, size_t len)
 }
 
 /* libmicrohttpd calls this one, not libc's. Of all errors only EBADF makes it cut the connection:
- * after others it reads the descriptor it has. */
+ * after others it reads the descriptor it has. When it gets a smaller count than it asked for, it
+ * waits for the socket to have room again, which is told only of one that had none. */
 __attribute__((visibility("default"))) ssize_t sendfile64(int socket, int fd, off64_t *offset,
                                                           size_t len)
 {
     struct sending *s = sending_find(socket);
-    int64_t n = s != NULL ? send_chunk(s, (uint64_t)*offset, len) : DISKV_EINVAL;
+    size_t sent = 0;
+    int64_t n = s != NULL ? 1 : DISKV_EINVAL;
 
     (void)fd;
-    if (n > 0) {
-        connection_moved(s->request->connection, (uint64_t)n);
-        return (ssize_t)n;
+    while (n > 0 && sent < len) {
+        n = send_chunk(s, (uint64_t)*offset + sent, len - sent);
+        sent += n > 0 ? (size_t)n : 0;
     }
+    if (sent > 0)
+        connection_moved(s->request->connection, sent);
+    if (n >= 0 && sent > 0)
+        return (ssize_t)sent;
     errno = n == 0 ? EAGAIN : EBADF;
     return -1;
 }
