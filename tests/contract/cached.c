@@ -477,22 +477,40 @@ static void the_cache_stays_within_its_bytes_whatever_is_read(void **state)
     assert_in_range(most, CACHE_BYTES / 2, CACHE_BYTES);
 }
 
+#define OFTEN 20
+
+static size_t often_hits(const struct fixture *f)
+{
+    char key[32];
+    size_t hits = 0;
+    for (size_t i = 0; i < OFTEN; i++) {
+        snprintf(key, sizeof key, "often%zu", i);
+        hits += is_hit_sized(f, key, i, 10 * KIB);
+    }
+    return hits;
+}
+
+/* But for the few that the cache takes for keys it was asked for before, by part of their hashes.
+ */
 static void what_is_read_once_drives_nothing_out(void **state)
 {
     const struct fixture *f = *state;
     char key[32];
-    put_sized(f, "often", 0, 10 * KIB);
+    for (size_t i = 0; i < OFTEN; i++) {
+        snprintf(key, sizeof key, "often%zu", i);
+        put_sized(f, key, i, 10 * KIB);
+    }
     for (size_t i = 0; i < 1000; i++) {
         snprintf(key, sizeof key, "once%zu", i);
         put_sized(f, key, i, 10 * KIB);
     }
     rest();
-    is_hit_sized(f, "often", 0, 10 * KIB);
+    assert_int_equal(often_hits(f), 0);
     for (size_t i = 0; i < 1000; i++) {
         snprintf(key, sizeof key, "once%zu", i);
         assert_false(is_hit_sized(f, key, i, 10 * KIB));
     }
-    assert_true(is_hit_sized(f, "often", 0, 10 * KIB));
+    assert_in_range(often_hits(f), OFTEN - 5, OFTEN);
     assert_true(is_hit_sized(f, "once0", 0, 10 * KIB)); /* there was room yet */
     assert_false(is_hit_sized(f, "once999", 999, 10 * KIB));
     assert_true(is_hit_sized(f, "once999", 999, 10 * KIB));
