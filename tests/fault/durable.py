@@ -4,11 +4,11 @@ import http.client
 import os
 import re
 import socket
-import subprocess
 import threading
 from contextlib import contextmanager
 
-from diskvtest import Server, curl, main, skip, test
+from diskvtest import Server, curl, main, test
+from tracing import traced
 
 CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,renameat2,unlinkat,mkdirat,linkat,"
          "sendmsg,sendto,writev,write,close")
@@ -16,19 +16,12 @@ SYNCS = ("fsync", "syncfs")
 
 
 @contextmanager
-def traced(server):
+def recorded(server):
     """The server's calls while the block runs: a list of (name, text, thread), filled when it ends."""
-    path, calls = f"{os.path.dirname(server.dir)}/trace", []
-    strace = subprocess.Popen(["strace", "-f", "-y", "-s", "64", "-e", f"trace={CALLS}", "-o", path, "-p", str(server.pid)],
-                              stderr=subprocess.PIPE, text=True)
-    if "attached" not in strace.stderr.readline():
-        skip("this machine does not let strace attach")
-    try:
+    calls = []
+    with traced(server, "-y", "-s", "64", "-e", f"trace={CALLS}") as trace:
         yield calls
-    finally:
-        strace.terminate()
-        strace.communicate()
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(trace, encoding="utf-8", errors="replace") as file:
         for line in file:
             if match := re.match(r"(\d+) +(?:<\.\.\. )?(\w+)(.*)", line):
                 calls.append((match[2], match[3], match[1]))
@@ -47,7 +40,7 @@ def answer_position(calls, status):
 def an_upload_is_acknowledged_after_file_name_and_directory_are_synced():
     with Server() as s:
         curl("-T", "-", f"{s.url}/keys/first", input=b"")  # the first makes durable what was there before
-        with traced(s) as calls:
+        with recorded(s) as calls:
             headers = ["-H", "Content-Type: text/plain", "-H", "Expect:"]
             assert curl("-T", "-", *headers, f"{s.url}/keys/d/k", input=b"value").status == 201
         order = [position(calls, "pwrite64", "/.diskv/tmp/"), position(calls, "fsetxattr", "user.mime_type"),
@@ -63,7 +56,7 @@ def an_erase_is_acknowledged_after_the_directory_is_synced():
     with Server() as s:
         for key in ("d/e/k", "d/stays"):
             assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"value").status == 201
-        with traced(s) as calls:
+        with recorded(s) as calls:
             assert curl("-X", "DELETE", f"{s.url}/keys/d/e/k").status == 204
         order = [position(calls, "unlinkat", f'{s.dir}/d/e>, "k"'), position(calls, "unlinkat", f'{s.dir}/d>, "e"'),
                  position(calls, "fsync", f"{s.dir}/d>"), answer_position(calls, 204)]
@@ -73,7 +66,7 @@ def an_erase_is_acknowledged_after_the_directory_is_synced():
 @test
 def without_sync_nothing_is_synced():
     with Server("--sync", "none") as s:
-        with traced(s) as calls:
+        with recorded(s) as calls:
             assert curl("-T", "-", f"{s.url}/keys/d/k", input=b"value").status == 201
             assert curl("-X", "DELETE", f"{s.url}/keys/d/k").status == 204
         assert not [call for call in calls if call[0] in SYNCS]
@@ -95,7 +88,7 @@ def concurrent_commits_share_their_syncs():
 
     with Server() as s:
         statuses, ready = [], threading.Barrier(count)
-        with traced(s) as calls:
+        with recorded(s) as calls:
             threads = [threading.Thread(target=upload, args=(number, ready)) for number in range(count)]
             for thread in threads:
                 thread.start()
@@ -120,7 +113,7 @@ def threads_that_serve_sockets_leave_the_disk_to_others():
     with Server() as s:
         assert curl("-T", "-", f"{s.url}/keys/cold", input=value).status == 201
         forget_pages(f"{s.dir}/cold")
-        with traced(s) as calls:
+        with recorded(s) as calls:
             assert curl(f"{s.url}/keys/cold").body == value
             assert curl("-T", "-", f"{s.url}/keys/a", input=b"x").status == 201
             assert curl("-T", "-", "-H", "Expect:", f"{s.url}/keys/a/b", input=value).status == 201
@@ -136,7 +129,7 @@ def threads_that_serve_sockets_leave_the_disk_to_others():
 def the_last_close_of_a_value_that_was_erased_meanwhile_is_left_to_others_too():
     with Server() as s:
         assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(32 << 20)).status == 201
-        with traced(s) as calls:
+        with recorded(s) as calls:
             with socket.create_connection(("127.0.0.1", s.port), 30) as connection:
                 connection.sendall(b"GET /keys/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 connection.recv(1000)
@@ -154,7 +147,7 @@ def the_blocks_of_a_large_value_are_not_freed_by_the_thread_that_commits():
     for change, status in ((["-X", "DELETE"], 204), (["-T", "-"], 204)):
         with Server() as s:
             assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(32 << 20)).status == 201
-            with traced(s) as calls:
+            with recorded(s) as calls:
                 assert curl(*change, f"{s.url}/keys/k", input=b"small").status == status
             committer = {thread for name, text, thread in calls if name in ("unlinkat", "renameat") and '"k"' in text}
             freed_by = {thread for name, text, thread in calls

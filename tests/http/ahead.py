@@ -4,11 +4,11 @@ import http.client
 import os
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
-from diskvtest import Server, curl, main, skip, test
+from diskvtest import Server, curl, main, test
+from tracing import traced
 
 LARGE = 3_000_001
 
@@ -155,22 +155,11 @@ def a_body_whose_condition_failed_meanwhile_is_412_and_the_connection_goes_on():
 
 @test
 def a_large_body_takes_few_receives():
-    with Server("--threads", "1") as s, tempfile.TemporaryDirectory() as work, connect(s) as c, \
-            c.makefile("rb") as stream:
-        trace = f"{work}/trace"
-        strace = subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=recvfrom", "-o", trace, "-p", str(s.pid)],
-                                  stderr=subprocess.PIPE)
-        try:
-            while strace.poll() is None and not (os.path.exists(trace) and os.path.getsize(trace)):
-                curl(s.url + "/healthz")
-            if strace.poll() is not None:
-                skip("strace may not attach here")
-            body = bytes(16 << 20)
+    with Server("--threads", "1") as s, connect(s) as c, c.makefile("rb") as stream:
+        body = bytes(16 << 20)
+        with traced(s, "-e", "trace=recvfrom") as trace:
             c.sendall(put_head("a", len(body)) + body)
             assert read_answer(stream)[0] == 201
-        finally:
-            strace.terminate()
-            strace.communicate()
         with open(trace) as file:
             sizes = [int(line.rsplit("= ", 1)[1]) for line in file if "= " in line and "= -1" not in line]
         assert sum(sizes) >= len(body)  # the trace is not blind

@@ -2,13 +2,13 @@
 import json
 import os
 import re
-import subprocess
 import tempfile
 import threading
 from urllib.parse import quote
 
-from diskvtest import Server, curl, main, skip, test
+from diskvtest import Server, curl, main, test
 from rawhttp import Connection, request
+from tracing import traced
 
 KEPT = sorted([f"{folder}/k{number:03}" for folder in ("a", "m/n", "z") for number in range(150)]
               + [f"top{number:03}" for number in range(50)] + ["a", "m", "m/n/k000/below"], key=str.encode)
@@ -135,22 +135,12 @@ def a_page_of_folders_looks_at_no_file_in_them():
             for number in range(count):
                 with open(f"{work}/data/{folder}/{number}", "wb"):
                     pass
-        trace = f"{work}/trace"
         with Server(dir=f"{work}/data") as s:
             assert json.loads(curl(s.url + "/keys?delimiter=/").body)["prefixes"] == ["large/", "small/"]
-            strace = subprocess.Popen(["strace", "-f", "-qq", "-o", trace, "-p", str(s.pid)],
-                                      stderr=subprocess.PIPE)
-            try:
-                while strace.poll() is None and not (os.path.exists(trace) and os.path.getsize(trace)):
-                    curl(s.url + "/healthz")
-                if strace.poll() is not None:
-                    skip("strace may not attach here")
+            with traced(s) as trace:
                 large = looked_at(s, trace, "delimiter=/&prefix=l")
                 small = looked_at(s, trace, "delimiter=/&prefix=s")
                 flat = looked_at(s, trace, "limit=100")
-            finally:
-                strace.terminate()
-                strace.communicate()
         assert large == small and large < 20, (large, small)
         assert flat >= 100, flat  # the trace is not blind
 

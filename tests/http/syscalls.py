@@ -2,12 +2,11 @@
 import os
 import re
 import socket
-import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
 
 from diskvtest import Server, curl, main, skip, test
+from tracing import traced
 
 KINDS = {"recvfrom": "receive", "sendmsg": "send", "sendto": "send", "newfstatat": "stat", "fstat": "stat",
          "statx": "stat", "fgetxattr": "attribute",
@@ -20,24 +19,6 @@ HOT = ["receive", "stat", "send"]
 
 COMMIT = {"openat2": "open", "pwrite64": "write", "writev": "write", "fsetxattr": "attribute", "utimensat": "time",
           "newfstatat": "stat", "renameat": "rename", "renameat2": "rename", "write": "resume"}
-
-
-@contextmanager
-def traced(server):
-    """A file with all system calls that the server makes meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="diskvtest.") as work:
-        path = f"{work}/trace"
-        strace = subprocess.Popen(["strace", "-f", "-qq", "-s", "200", "-o", path, "-p", str(server.pid)],
-                                  stderr=subprocess.PIPE)
-        try:
-            while strace.poll() is None and not (os.path.exists(path) and os.path.getsize(path)):
-                curl(server.url + "/healthz")
-            if strace.poll() is not None:
-                skip("strace may not attach here")
-            yield path
-        finally:
-            strace.terminate()
-            strace.communicate()
 
 
 def calls_of(trace, mark):
@@ -113,7 +94,7 @@ def store(*options):
             assert curl("-T", "-", f"{s.url}/keys/{key}", input=b"x" * 4096).status == 201
         time.sleep(0.2)  # what changed a moment ago is not cached
         curl(s.url + "/keys/hot")
-        with traced(s) as trace:
+        with traced(s, "-s", "200") as trace:
             yield s, trace
 
 
