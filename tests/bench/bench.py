@@ -5,9 +5,9 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import types
 
+import data
 import lines_get
 import lines_keys
 import lines_put
@@ -103,7 +103,7 @@ def main():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     whole = not options.lines
     os.makedirs(root, exist_ok=True)
-    bench = types.SimpleNamespace(root=root, work=tempfile.mkdtemp(prefix="work.", dir=root),
+    bench = types.SimpleNamespace(root=root, work=data.work_folder(root),
                                   results_md=os.path.join(HERE if whole else root, "RESULTS.md"))
     atexit.register(shutil.rmtree, bench.work, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
