@@ -6,10 +6,11 @@
 
 #include "diskv.h"
 
-#define CODEC_NAME_SIZE  16   /* bytes of a codec's name with its NUL */
-#define CODEC_HEAD_MAX   512  /* bytes that tell whether a file is encoded */
-#define CODEC_POINTS_MAX 1536 /* bytes of the points of a value */
-#define CODEC_TABLE_MAX  512  /* bytes of a file that tell of points nearby */
+#define CODEC_NAME_SIZE   16          /* bytes of a codec's name with its NUL */
+#define CODEC_HEAD_MAX    512         /* bytes that tell whether a file is encoded */
+#define CODEC_POINTS_MAX  1536        /* bytes of the points of a value */
+#define CODEC_TABLE_MAX   512         /* bytes of a file that tell of points nearby */
+#define CODEC_SEGMENT_MAX (64u << 10) /* bytes of a segment, in the file and in the value */
 
 /* What each kind of codec embeds first. */
 struct codec {
@@ -23,6 +24,12 @@ struct codec_encoder {
 
 struct codec_decoder {
     const struct codec_ops *ops;
+};
+
+/* A part of a file that can be decoded without the rest, all at once. */
+struct codec_segment {
+    uint64_t value_offset, file_offset;
+    size_t value_len, file_len;
 };
 
 struct codec_ops {
@@ -68,6 +75,17 @@ struct codec_ops {
      * least, these say where that is. */
     void (*decoder_seek)(struct codec_decoder *decoder, uint64_t offset, uint64_t *file_offset,
                          uint64_t *value_offset);
+
+    /* After that seek: tells of the segment that has the value's byte at `offset`, and is true,
+     * where decoding it at once is the fastest way to the next `len` bytes, or to those of them
+     * that it has. Both NULL where a codec knows of no segments. */
+    bool (*decoder_segment)(const struct codec_decoder *decoder, uint64_t offset, size_t len,
+                            struct codec_segment *out);
+
+    /* Decodes the segment's bytes, of which `in` has room for CODEC_SEGMENT_MAX and more than are
+     * given may be overwritten. The decoder stays where it is. EAGAIN as below; ENOMEM. */
+    int (*decode_segment)(struct codec_decoder *decoder, const struct codec_segment *segment,
+                          void *in, void *out);
 
     /* Takes and gives as much as there is; 0 when it wants more of either, 1 at the end of the
      * value, EDECODE for what no encoder made or, with nothing to take, where the file ends too

@@ -36,6 +36,10 @@ size_t deflate_decoder_table(const struct codec_decoder *decoder, uint64_t offse
 void deflate_decoder_learn(struct codec_decoder *decoder, uint64_t offset, const void *data);
 void deflate_decoder_seek(struct codec_decoder *decoder, uint64_t offset, uint64_t *file_offset,
                           uint64_t *value_offset);
+bool deflate_decoder_segment(const struct codec_decoder *decoder, uint64_t offset, size_t len,
+                             struct codec_segment *out);
+int deflate_decode_segment(struct codec_decoder *decoder, const struct codec_segment *segment,
+                           void *in, void *out);
 int deflate_decode(struct codec_decoder *decoder, struct diskv_coding *io, bool end);
 void deflate_decoder_free(struct codec_decoder *decoder);
 

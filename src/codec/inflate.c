@@ -1,12 +1,12 @@
 #include "deflate.h"
 
 #include "points.h"
+#include "segment.h"
 #include "table.h"
 #include "util.h"
 
 #define STEP_MAX (1u << 30) /* bytes for one call of zlib, which counts in uInt */
 
-static const uint8_t flush_marker[] = {0x00, 0x00, 0xFF, 0xFF};
 static const uint8_t gzip_magic[] = {0x1F, 0x8B};
 
 enum state {
@@ -19,7 +19,8 @@ enum state {
 struct decoder {
     struct codec_decoder base;
     const struct deflate *codec;
-    z_stream z;
+    z_stream z; /* unless `is_set`, to be made or reset for what is read next */
+    bool is_set;
     uint64_t file_size;
     uint64_t file_offset;  /* of the next byte to take */
     uint64_t value_offset; /* of the next byte to give */
@@ -28,7 +29,8 @@ struct decoder {
     bool from_point; /* began at one, so that no frame is read and no checksum verified */
     int failed;      /* the error that only a seek ends */
     struct points points;
-    struct table_block near; /* points of the file's table */
+    struct table_block near;                 /* points of the file's table */
+    struct libdeflate_decompressor *at_once; /* for segments; NULL before the first */
 };
 
 static struct decoder *decoder_of(struct codec_decoder *decoder)
@@ -50,10 +52,6 @@ int deflate_decoder_new(const struct codec *base, uint64_t file_size, const void
     d->file_size = file_size;
     d->state = INSIDE;
     points_read(&d->points, file_size, points, points_len);
-    if (inflateInit2(&d->z, codec->window_bits) != Z_OK) {
-        free(d);
-        return DISKV_ENOMEM;
-    }
     *out = &d->base;
     return 0;
 }
@@ -62,7 +60,7 @@ int deflate_decoder_new(const struct codec *base, uint64_t file_size, const void
 
 static void begin(struct decoder *d)
 {
-    inflateReset2(&d->z, d->codec->window_bits);
+    d->is_set = false;
     d->file_offset = 0;
     d->value_offset = 0;
     d->state = INSIDE;
@@ -93,8 +91,8 @@ static struct place place_for(const struct decoder *d, uint64_t offset)
 
 static void begin_at_point(struct decoder *d, struct place place)
 {
-    inflateReset2(&d->z, -MAX_WBITS);
-    d->file_offset = place.file_offset - sizeof flush_marker;
+    d->is_set = false;
+    d->file_offset = place.file_offset - SEGMENT_MARKER_LEN;
     d->value_offset = place.value_offset;
     d->state = BEFORE_POINT;
     d->matched = 0;
@@ -162,10 +160,10 @@ static int read_marker(struct decoder *d, struct diskv_coding *io)
 {
     if (!io->in_len)
         return 0;
-    if (*(const uint8_t *)io->in != flush_marker[d->matched])
+    if (*(const char *)io->in != SEGMENT_MARKER[d->matched])
         return DISKV_EDECODE;
     take(d, io, 1);
-    if (++d->matched == sizeof flush_marker)
+    if (++d->matched == SEGMENT_MARKER_LEN)
         d->state = INSIDE;
     return 1;
 }
@@ -240,13 +238,30 @@ static int run(struct decoder *d, struct diskv_coding *io)
     }
 }
 
+static int set_zlib(struct decoder *d)
+{
+    int bits = d->from_point ? -MAX_WBITS : d->codec->window_bits;
+    int rc = d->z.state ? inflateReset2(&d->z, bits) : inflateInit2(&d->z, bits);
+    d->is_set = rc == Z_OK;
+    return d->is_set ? 1 : DISKV_ENOMEM;
+}
+
 static int step(struct decoder *d, struct diskv_coding *io, bool end)
 {
+    if (!d->is_set)
+        return set_zlib(d);
     if (d->state == BEFORE_POINT)
         return read_marker(d, io);
     if (d->state == BEHIND_MEMBER)
         return read_magic(d, io, end);
     return run(d, io);
+}
+
+static int forget_points(struct decoder *d)
+{
+    d->points.count = d->near.count = 0;
+    d->points.table_log2 = 0;
+    return DISKV_EAGAIN;
 }
 
 int deflate_decode(struct codec_decoder *base, struct diskv_coding *io, bool end)
@@ -259,13 +274,47 @@ int deflate_decode(struct codec_decoder *base, struct diskv_coding *io, bool end
     if (rc == 0 && end && !io->in_len && io->out_len == before.out_len && io->out_len)
         rc = DISKV_EDECODE;
     if (rc == DISKV_EDECODE && d->from_point) {
-        d->points.count = d->near.count = 0;
-        d->points.table_log2 = 0;
         *io = before;
-        rc = DISKV_EAGAIN;
+        rc = forget_points(d);
     }
     if (rc < 0)
         d->failed = rc;
+    return rc;
+}
+
+/* --- Segments --- */
+
+/* Of a segment zlib inflates only what lies between where it is and the last byte that is wanted,
+ * but takes about twice the time for that. Where it verifies a checksum it goes on. */
+bool deflate_decoder_segment(const struct codec_decoder *base, uint64_t offset, size_t len,
+                             struct codec_segment *out)
+{
+    const struct decoder *d = (const struct decoder *)base;
+    unsigned log2 = d->points.table_log2;
+    if (!d->from_point || d->failed || d->near.count < 2 || UINT64_C(1) << log2 > CODEC_SEGMENT_MAX)
+        return false;
+    uint64_t point = offset >> log2, i = point - d->near.first;
+    if (point < d->near.first || i >= d->near.count - 1)
+        return false;
+    uint64_t at = point << log2, spacing = UINT64_C(1) << log2;
+    uint64_t from = d->value_offset > at ? d->value_offset : at;
+    uint64_t left = at + spacing - offset, end = offset + (len < left ? len : left);
+    *out = (struct codec_segment){
+        .value_offset = at,
+        .file_offset = d->near.offsets[i] - SEGMENT_MARKER_LEN,
+        .value_len = spacing,
+        .file_len = d->near.offsets[i + 1] - d->near.offsets[i] + SEGMENT_MARKER_LEN,
+    };
+    return 2 * (end - from) >= spacing && out->file_len <= CODEC_SEGMENT_MAX - SEGMENT_END_LEN;
+}
+
+int deflate_decode_segment(struct codec_decoder *base, const struct codec_segment *segment,
+                           void *in, void *out)
+{
+    struct decoder *d = decoder_of(base);
+    int rc = segment_inflate(&d->at_once, in, segment->file_len, out, segment->value_len);
+    if (rc == DISKV_EDECODE)
+        d->failed = rc = forget_points(d);
     return rc;
 }
 
@@ -275,5 +324,6 @@ void deflate_decoder_free(struct codec_decoder *base)
         return;
     struct decoder *d = decoder_of(base);
     inflateEnd(&d->z);
+    libdeflate_free_decompressor(d->at_once);
     free(d);
 }

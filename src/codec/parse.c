@@ -23,6 +23,8 @@ static const struct codec_ops deflate_ops = {
     .decoder_table = deflate_decoder_table,
     .decoder_learn = deflate_decoder_learn,
     .decoder_seek = deflate_decoder_seek,
+    .decoder_segment = deflate_decoder_segment,
+    .decode_segment = deflate_decode_segment,
     .decode = deflate_decode,
     .decoder_free = deflate_decoder_free,
 };
