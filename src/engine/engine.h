@@ -68,7 +68,8 @@ struct engine_open {
     struct engine_op op;
     const char *key;
     size_t len;
-    bool keep; /* one that others opened will do, and this one may be kept open for others */
+    bool keep; /* one that others opened will do, and this one may be kept open for others … */
+    uint64_t keep_from;           /* … if its value has so many bytes */
     struct engine_reader *reader; /* out: the caller's, for close */
 };
 

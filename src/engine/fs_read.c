@@ -185,7 +185,8 @@ static int reader_open(struct engine *engine, struct engine_open *o, bool now)
     r->refs = 1;
     r->fd = fd;
     fs_info(fd, &st, looked, &r->reader.info);
-    if (o->keep && r->reader.info.quiet_ns >= SETTLED_NS)
+    const struct engine_info *info = &r->reader.info;
+    if (o->keep && info->size >= o->keep_from && info->quiet_ns >= SETTLED_NS)
         fs_kept_add(op_fs(engine)->kept, o->key, o->len, r);
     o->reader = &r->reader;
     return 0;

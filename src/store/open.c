@@ -3,6 +3,10 @@
 
 #include "util.h"
 
+/* From this size on files are kept open: of smaller ones, what is asked for again is soon in the
+ * cache. */
+#define KEEP_FROM (64 * 1024)
+
 static int reader_new(diskv *store, const char *key, size_t len, enum diskv_read how,
                       diskv_reader **out)
 {
@@ -144,13 +148,21 @@ static void reader_counted(diskv_reader *r)
     atomic_fetch_add_explicit(&r->store->reads, 1, memory_order_relaxed);
 }
 
+static struct engine_open what_to_open(const diskv_reader *r)
+{
+    return (struct engine_open){.key = r->key,
+                                .len = r->len,
+                                .keep = reader_keeps(r),
+                                .keep_from = r->store->cache ? KEEP_FROM : 0};
+}
+
 /* A name that the kernel does not have in memory keeps open_now from telling that there is no file;
  * a look does, so that a missing key costs no worker. */
 static int engine_open_now(diskv_reader *r)
 {
     struct engine *engine = r->store->engine;
     uint8_t ident[ENGINE_IDENT_LEN];
-    r->under_way.open = (struct engine_open){.key = r->key, .len = r->len, .keep = reader_keeps(r)};
+    r->under_way.open = what_to_open(r);
     int rc = engine->ops->open_now(engine, &r->under_way.open);
     if (rc == DISKV_EAGAIN &&
         engine->ops->identify(engine, r->key, r->len, ident) == DISKV_ENOTFOUND)
@@ -234,8 +246,8 @@ void diskv_reader_open(diskv *store, const char *key, size_t len, enum diskv_rea
         open_end(r, 0);
         return;
     }
-    r->under_way.open = (struct engine_open){
-        .op.done = open_done, .key = r->key, .len = len, .keep = reader_keeps(r)};
+    r->under_way.open = what_to_open(r);
+    r->under_way.open.op.done = open_done;
     store->engine->ops->open(store->engine, &r->under_way.open);
 }
 

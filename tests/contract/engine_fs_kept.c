@@ -186,6 +186,19 @@ static void a_file_is_not_kept_while_a_change_might_leave_no_trace(void **state)
     atomic_store(&early, false);
 }
 
+static void a_file_smaller_than_asked_for_is_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_open o = {.key = "k", .len = 1, .keep = true};
+    int before = descriptors();
+    assert_int_equal(put(f, "k", "value"), 0);
+    for (o.keep_from = 6; o.keep_from >= 5; o.keep_from--) {
+        assert_int_equal(f->engine->ops->open_now(f->engine, &o), 0);
+        f->engine->ops->close(o.reader);
+        assert_int_equal(descriptors(), before + (o.keep_from == 5));
+    }
+}
+
 static void a_file_is_kept_for_a_short_time_only(void **state)
 {
     struct fixture *f = *state;
@@ -255,6 +268,7 @@ int main(void)
         CASE(a_type_that_another_program_sets_is_told),
         CASE(a_file_that_another_program_removes_is_gone),
         CASE(a_file_is_not_kept_while_a_change_might_leave_no_trace),
+        CASE(a_file_smaller_than_asked_for_is_not_kept),
         CASE(a_file_is_kept_for_a_short_time_only),
         CASE(what_the_store_replaces_or_erases_is_let_go_of_at_once),
         CASE(clearing_lets_go_of_all),

@@ -158,6 +158,14 @@ def a_file_of_another_program_is_asked_for_its_attributes_once():
 
 
 @test
+def the_file_of_a_small_value_is_not_kept_open_for_others():
+    with store() as (s, trace):
+        time.sleep(2)  # what changed a moment ago is not kept open anyway
+        calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
+        assert calls[-1] == "close", calls
+
+
+@test
 def that_there_is_no_such_value_is_answered_by_the_same_thread():
     with store() as (s, trace):
         calls = cost(s, trace, *[f"GET /keys/missing{i}\r\n" for i in range(3)])
