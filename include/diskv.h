@@ -226,7 +226,7 @@ struct diskv_options {
     unsigned scrub_seconds;
 
     enum diskv_sync sync;
-    unsigned workers;         /* threads for what can wait; 0 means 8 */
+    unsigned workers;         /* threads for what can wait, 5 nicer than the opener; 0 means 8 */
     uint64_t max_value_bytes; /* 0 means no limit */
 };
 

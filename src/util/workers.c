@@ -3,6 +3,10 @@
 #include "diskv.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+
+/* Many wake at once, and would keep those who answer clients from the processors. */
+#define NICENESS 5
 
 struct workers {
     pthread_mutex_t lock;
@@ -27,6 +31,8 @@ static struct job *queue_pop(struct workers *w)
 static void *worker_main(void *arg)
 {
     struct workers *w = arg;
+    /* On Linux a thread has a niceness of its own. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICENESS);
     pthread_mutex_lock(&w->lock);
     for (;;) {
         struct job *job = queue_pop(w);

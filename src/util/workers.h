@@ -12,6 +12,8 @@ struct job {
     struct job *next;
 };
 
+/* The threads' niceness is 5 above the caller's: they give way to those who post. EUNAVAILABLE
+ * where they cannot be started. */
 int workers_new(size_t threads, struct workers **out);
 
 /* Has `job->run(job)` called once on one of the threads, which may free what the job lies in. */

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 static void utf8_is_told_from_what_only_looks_like_it(void **state)
@@ -179,6 +180,7 @@ struct tasks {
     pthread_cond_t changed;
     bool open; /* the gate that the first task waits at */
     size_t taken;
+    int niceness;
     atomic_int ran, last;
     atomic_bool out_of_order;
     struct task task[1000];
@@ -344,6 +346,24 @@ static void a_job_that_waits_does_not_hold_up_the_other_threads(void **state)
     tasks_free(all);
 }
 
+static void task_look_at_niceness(struct job *job)
+{
+    container_of(job, struct task, job)->of->niceness = getpriority(PRIO_PROCESS, 0);
+}
+
+static void workers_give_way_to_the_thread_that_made_them(void **state)
+{
+    (void)state;
+    int own = getpriority(PRIO_PROCESS, 0);
+    struct tasks *all = tasks_new(1);
+    all->task[0].job.run = task_look_at_niceness;
+    workers_post(all->workers, &all->task[0].job);
+    workers_free(all->workers);
+    assert_int_equal(all->niceness, own + 5 < 19 ? own + 5 : 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
+    tasks_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +379,7 @@ int main(void)
         cmocka_unit_test(serial_jobs_run_in_order_on_any_number_of_workers),
         cmocka_unit_test(serial_jobs_that_wait_leave_the_other_workers_to_others),
         cmocka_unit_test(a_job_that_waits_does_not_hold_up_the_other_threads),
+        cmocka_unit_test(workers_give_way_to_the_thread_that_made_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
