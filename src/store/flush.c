@@ -1,10 +1,14 @@
 /* A writer's buffer on its way to storage: encoded, written and, at the end, committed.
  *
  * What is not encoded is written behind the caller's back, from a buffer that takes turns with the
- * one that takes more; only one write is under way at a time. */
+ * one that takes more; only one write is under way at a time. A writer that gets no second buffer
+ * waits for each write. */
 #include "writer.h"
 
 #include "util.h"
+
+/* Writers of a store that have a second buffer: enough to keep all workers busy. */
+#define SECOND_MAX 16
 
 static void encode_post(diskv_writer *w);
 
@@ -70,6 +74,19 @@ static void behind_written(struct engine_op *op, int rc)
         go_on(w);
 }
 
+/* Gets the writer a second buffer, which it has until it is freed; false where too many have one.
+ */
+static bool second_take(diskv_writer *w)
+{
+    atomic_uint *count = &w->store->second_buffers;
+    if (w->second)
+        return true;
+    w->second = atomic_fetch_add(count, 1) < SECOND_MAX;
+    if (!w->second)
+        atomic_fetch_sub(count, 1);
+    return w->second;
+}
+
 /* Has the buffer written while the other takes more. */
 static void behind_start(diskv_writer *w)
 {
@@ -87,6 +104,15 @@ static void behind_start(diskv_writer *w)
     write_start(w, data, len, behind_written);
 }
 
+static void only_written(struct engine_op *op, int rc)
+{
+    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
+    w->stored += w->len;
+    w->len = 0;
+    w->behind_rc = rc;
+    w->done(w->ctx, rc);
+}
+
 /* Nothing is under way: does what was asked for. */
 static void go_on(diskv_writer *w)
 {
@@ -98,6 +124,8 @@ static void go_on(diskv_writer *w)
         encode_post(w);
     } else if (w->ending) {
         writer_commit(w);
+    } else if (w->len && !second_take(w)) {
+        write_start(w, w->buf, w->len, only_written);
     } else {
         behind_start(w);
         w->done(w->ctx, 0);
@@ -114,7 +142,7 @@ static void behind_await(diskv_writer *w)
 
 bool diskv_writer_flush_now(diskv_writer *w)
 {
-    if (is_encoding(w) || atomic_load(&w->behind) != BEHIND_NONE || w->behind_rc)
+    if (is_encoding(w) || atomic_load(&w->behind) != BEHIND_NONE || w->behind_rc || !second_take(w))
         return false;
     behind_start(w);
     return true;

@@ -76,6 +76,7 @@ struct diskv {
     struct changes *changes;
     int64_t broken_ms; /* when it was last said that some changes are not known */
 
+    atomic_uint second_buffers; /* of writers */
     atomic_ullong writes, erases, reads, bytes_written, bytes_read;
 };
 

@@ -124,6 +124,8 @@ void writer_free(diskv_writer *w)
         w->encoder->ops->encoder_free(w->encoder);
     XXH3_freeState(w->hash);
     free(w->encoded);
+    if (w->second)
+        atomic_fetch_sub(&w->store->second_buffers, 1);
     free(w->behind_buf);
     free(w->buf);
     free(w);

@@ -32,6 +32,7 @@ struct diskv_writer {
     char *buf;
     size_t len, cap;
     uint64_t size, size_hint;
+    bool second;      /* counts in the store's second_buffers */
     char *behind_buf; /* the other buffer, perhaps being written */
     size_t behind_cap;
     atomic_int behind; /* an enum behind */

@@ -235,6 +235,42 @@ static void room_that_needs_no_wait_is_made_at_once_and_no_byte_is_lost(void **s
     free(value);
 }
 
+/* Makes the writer's buffer full, and returns how much that took. */
+static size_t writer_fill(diskv_writer *writer, const char *value)
+{
+    int64_t n = diskv_writer_append(writer, value, LARGE);
+    assert_in_range(n, 1, LARGE - 1);
+    return (size_t)n;
+}
+
+static void at_most_sixteen_writers_at_once_have_a_second_buffer(void **state)
+{
+    enum { SECOND_BUFFERS = 16, WRITERS = 20 };
+    diskv *store = store_of(state);
+    diskv_writer *writers[WRITERS];
+    char *value = large_value(), key[WRITERS][8];
+    size_t with_second = 0, filled = 0;
+    for (size_t i = 0; i < WRITERS; i++) {
+        snprintf(key[i], sizeof key[i], "k%zu", i);
+        assert_int_equal(diskv_writer_open(store, key[i], strlen(key[i]), NULL, &writers[i]), 0);
+        filled = writer_fill(writers[i], value);
+        with_second += diskv_writer_flush_now(writers[i]);
+    }
+    assert_int_equal(with_second, SECOND_BUFFERS);
+    for (size_t i = WRITERS; i-- > 0;) {
+        assert_int_equal(diskv_writer_append_wait(writers[i], value + filled, LARGE - filled), 0);
+        assert_int_equal(diskv_writer_commit_wait(writers[i]), 0);
+        assert_large_value(store, key[i], value);
+    }
+    for (size_t i = 0; i < WRITERS; i++)
+        diskv_writer_close(writers[i]);
+    assert_int_equal(diskv_writer_open(store, "next", 4, NULL, &writers[0]), 0);
+    writer_fill(writers[0], value);
+    assert_true(diskv_writer_flush_now(writers[0]));
+    diskv_writer_close(writers[0]);
+    free(value);
+}
+
 static void what_is_put_where_the_buffer_has_room_counts_as_if_appended(void **state)
 {
     diskv *store = store_of(state);
@@ -537,13 +573,16 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {VALUES(fs),
-                                       WALKS(fs),
-                                       VALUES(memory),
-                                       WALKS(memory),
-                                       VALUES(fs_with_cache),
-                                       VALUES(fs_with_gzip),
-                                       VALUES(fs_with_zlib_dictionary_and_cache),
-                                       VALUES(memory_with_gzip_and_cache)};
+    const struct CMUnitTest tests[] = {
+        CASE_OF(fs, at_most_sixteen_writers_at_once_have_a_second_buffer),
+        VALUES(fs),
+        WALKS(fs),
+        CASE_OF(memory, at_most_sixteen_writers_at_once_have_a_second_buffer),
+        VALUES(memory),
+        WALKS(memory),
+        VALUES(fs_with_cache),
+        VALUES(fs_with_gzip),
+        VALUES(fs_with_zlib_dictionary_and_cache),
+        VALUES(memory_with_gzip_and_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
