@@ -74,8 +74,7 @@ static void behind_written(struct engine_op *op, int rc)
         go_on(w);
 }
 
-/* Gets the writer a second buffer, which it has until it is freed; false where too many have one.
- */
+/* Gets the writer a second buffer, which it has until it is freed; false where there is none. */
 static bool second_take(diskv_writer *w)
 {
     atomic_uint *count = &w->store->second_buffers;
