@@ -1,13 +1,29 @@
 #include "date.h"
 #include "util.h"
 
+static void put_digits(char *out, size_t count, int number)
+{
+    for (; count > 0; number /= 10)
+        out[--count] = (char)('0' + number % 10);
+}
+
 void date_format(time_t time, char out[DATE_SIZE])
 {
+    static const char form[] = "Www, DD Mmm YYYY HH:MM:SS GMT", days[] = "SunMonTueWedThuFriSat",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct tm tm;
 
-    if (gmtime_r(&time, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900 ||
-        strftime(out, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
-        out[0] = '\0';
+    out[0] = '\0';
+    if (gmtime_r(&time, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        return;
+    memcpy(out, form, sizeof(form));
+    memcpy(out, &days[3 * tm.tm_wday], 3);
+    put_digits(&out[5], 2, tm.tm_mday);
+    memcpy(&out[8], &months[3 * tm.tm_mon], 3);
+    put_digits(&out[12], 4, 1900 + tm.tm_year);
+    put_digits(&out[17], 2, tm.tm_hour);
+    put_digits(&out[20], 2, tm.tm_min);
+    put_digits(&out[23], 2, tm.tm_sec);
 }
 
 bool date_parse(const char *text, time_t *out)
