@@ -31,9 +31,9 @@ struct fs_kept {
     pthread_mutex_t lock;
     pthread_cond_t news; /* the first reader is there, or it is to stop */
     bool stopping;
-    size_t used;   /* readers that are kept */
-    unsigned next; /* reader of a full set to make room */
-    size_t count;  /* of sets */
+    atomic_size_t used; /* readers that are kept; changed under the lock */
+    unsigned next;      /* reader of a full set to make room */
+    size_t count;       /* of sets */
     struct set sets[];
 };
 
@@ -59,6 +59,8 @@ static struct place *place_make(struct fs_kept *kept, uint64_t hash)
 
 struct fs_reader *fs_kept_get(struct fs_kept *kept, const char *key, size_t len)
 {
+    if (!atomic_load(&kept->used))
+        return NULL;
     uint64_t hash = XXH3_64bits(key, len);
     pthread_mutex_lock(&kept->lock);
     const struct place *place = place_find(kept, hash);

@@ -290,12 +290,14 @@ struct fs_reader *fs_reader_ref(struct fs_reader *r)
     return r;
 }
 
+/* The last close of a large file that was removed takes long: it frees the blocks. That of a small
+ * one waits for no more than its first read, which sets a time. */
 void fs_reader_unref(struct fs_reader *r)
 {
     if (!r || atomic_fetch_sub(&r->refs, 1) > 1)
         return;
     struct stat st;
-    if (sys_stat(r->fd, "", &st) == 0 && st.st_nlink > 0)
+    if (r->reader.info.size <= FS_SMALL || (sys_stat(r->fd, "", &st) == 0 && st.st_nlink > 0))
         close(r->fd);
     else
         fs_close_later(op_fs(r->reader.engine), r->fd);
