@@ -85,6 +85,8 @@ static void text_add_string(struct text *t, const char *s)
     text_add(t, "\"");
 }
 
+/* Hash, size and mtime alone take at most 64 bytes below 256 MiB, hence the empty name: more has no
+ * room in an ext4 inode of 256 bytes, and takes a block of its own. */
 int record_format(const struct record *record, const struct fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1])
 {
@@ -92,10 +94,11 @@ int record_format(const struct record *record, const struct fields *fields,
     char hash[2 * RECORD_HASH_LEN + 1];
     struct diskv_field field;
     hex_encode(record->hash, sizeof record->hash, hash);
+    uint64_t mtime = (uint64_t)nanoseconds(record->mtime);
     if (record->hashed)
-        text_add(&t, "{\"xxh3\":\"%s\",", hash);
-    text_add(&t, "%s\"size\":%" PRIu64 ",\"mtime\":%" PRId64, record->hashed ? "" : "{",
-             record->size, nanoseconds(record->mtime));
+        text_add(&t, "{\"\":\"%s:%" PRIx64 ":%" PRIx64 "\"", hash, record->size, mtime);
+    else
+        text_add(&t, "{\"size\":%" PRIu64 ",\"mtime\":%" PRId64, record->size, (int64_t)mtime);
     if (*record->codec)
         text_add(&t, ",\"codec\":\"%s\",\"length\":%" PRIu64, record->codec, record->length);
     if (record->retyped) {
@@ -115,8 +118,8 @@ int record_format(const struct record *record, const struct fields *fields,
     return t.len < t.size ? 0 : DISKV_EMETADATA;
 }
 
-/* --- Reading: what record_format writes, byte for byte, and without asking for memory: without its
- * record a value would be taken for something else --- */
+/* --- Reading: what record_format writes or once wrote, byte for byte, and without asking for
+ * memory: without its record a value would be taken for something else --- */
 
 static bool take(const char **p, const char *literal)
 {
@@ -127,12 +130,13 @@ static bool take(const char **p, const char *literal)
     return true;
 }
 
-static bool take_number(const char **p, uint64_t *out)
+static bool take_number(const char **p, int base, uint64_t *out)
 {
     char *end;
-    if (**p < '0' || **p > '9')
+    int digit = hex_value((unsigned char)**p);
+    if (digit < 0 || digit >= base)
         return false;
-    *out = strtoull(*p, &end, 10);
+    *out = strtoull(*p, &end, base);
     *p = end;
     return *out < INT64_MAX;
 }
@@ -183,21 +187,35 @@ static bool codec_named(const char *name)
     return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
-static bool record_parse(const char *p, struct record *record, struct fields *fields)
+/* What the record says of the file: in one string, or in members with names where there is no hash
+ * or an older build wrote it. */
+static bool take_file(const char **p, struct record *record)
 {
     uint64_t mtime;
-    *record = (struct record){.hashed = take(&p, "{\"xxh3\":\"")};
-    if (record->hashed ? !take_hash(&p, record->hash) || !take(&p, "\",") : !take(&p, "{"))
+    bool named = !take(p, "{\"\":\"");
+    int base = named ? 10 : 16;
+    record->hashed = !named || take(p, "{\"xxh3\":\"");
+    if (record->hashed && !take_hash(p, record->hash))
         return false;
-    if (!take(&p, "\"size\":") || !take_number(&p, &record->size) || !take(&p, ",\"mtime\":") ||
-        !take_number(&p, &mtime))
+    if (named && !take(p, record->hashed ? "\"," : "{"))
+        return false;
+    if (!take(p, named ? "\"size\":" : ":") || !take_number(p, base, &record->size) ||
+        !take(p, named ? ",\"mtime\":" : ":") || !take_number(p, base, &mtime))
         return false;
     record->mtime = (struct timespec){.tv_sec = (time_t)(mtime / 1000000000),
                                       .tv_nsec = (long)(mtime % 1000000000)};
+    return named || take(p, "\"");
+}
+
+static bool record_parse(const char *p, struct record *record, struct fields *fields)
+{
+    *record = (struct record){0};
+    if (!take_file(&p, record))
+        return false;
     record->length = record->size;
     if (take(&p, ",\"codec\":") &&
         (!take_string(&p, record->codec, sizeof record->codec) || !codec_named(record->codec) ||
-         !take(&p, ",\"length\":") || !take_number(&p, &record->length)))
+         !take(&p, ",\"length\":") || !take_number(&p, 10, &record->length)))
         return false;
     record->retyped = take(&p, ",\"type\":[");
     if (record->retyped && (!take_string(&p, record->was_type, sizeof record->was_type) ||

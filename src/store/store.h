@@ -122,7 +122,8 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
 void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const char *type,
                          const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
-/* Writes the record and the fields as JSON text; EMETADATA where they have no room. */
+/* Writes the record and the fields as JSON text, where there is a hash as
+ * {"":"<hash>:<size>:<mtime in ns>", …} in hexadecimal; EMETADATA where they have no room. */
 int record_format(const struct record *record, const struct fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1]);
 

@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 
-from diskvtest import Server, curl, main, test
+from diskvtest import Server, curl, main, skip, test
 
 
 def put(server, key, value, *args):
@@ -89,12 +89,51 @@ def attributes_that_others_set_are_not_trusted():
             tags.add(answer.headers["etag"])
         assert len(tags) == 2  # another type makes another representation
         mtime = os.stat(f"{s.dir}/k").st_mtime_ns
-        for record in (b"", b"{", b"[]", b'{"xxh3":1}', b"\xff" * 100, b"[" * 2000,
-                       *(b'{"xxh3":"%s","size":5,"mtime":%d}' % (hash, mtime)
+        for record in (b"", b"{", b"[]", b'{"xxh3":1}', b'{"":1}', b"\xff" * 100, b"[" * 2000,
+                       *(form % (hash, mtime)
+                         for form in (b'{"":"%s:5:%x"}', b'{"xxh3":"%s","size":5,"mtime":%d}')
                          for hash in (b"", b"0" * 31, b"0" * 33, b"z" * 32, b'\\"\\r\\nX-Evil: 1'))):
             os.setxattr(f"{s.dir}/k", "user.diskv", record)
             answer = curl(f"{s.url}/keys/k")
             assert answer.body == b"value" and len(answer.headers["etag"]) == 34 and "x-evil" not in answer.headers
+
+
+# XXH3-128 of "value", as every build has kept it.
+HASH = "d7ab8cce59abd5050d59506fb013961a"
+
+
+@test
+def the_record_of_a_value_says_hash_size_and_mtime_in_hexadecimal():
+    with Server() as s:
+        put(s, "k", b"value")
+        at = os.stat(f"{s.dir}/k")
+        assert os.getxattr(f"{s.dir}/k", "user.diskv").decode() == '{"":"%s:5:%x"}' % (HASH, at.st_mtime_ns)
+
+
+@test
+def a_record_that_an_older_build_wrote_keeps_the_etag():
+    with Server() as s:
+        tag, path = put(s, "k", b"value"), f"{s.dir}/k"
+        for hash, mtime in ((HASH, 1500000000_123456789), (HASH, 0), ("f" * 32, 1500000000_123456789)):
+            os.setxattr(path, "user.diskv", b'{"xxh3":"%s","size":5,"mtime":%d}' % (hash.encode(), mtime))
+            os.utime(path, ns=(mtime, mtime))
+            assert (curl(f"{s.url}/keys/k").headers["etag"] == tag) == (hash == HASH)
+        os.setxattr(path, "user.diskv", b'{"xxh3":"%s","size":5,"mtime":%d,"fields":{"x-meta-a":"1"}}'
+                    % (HASH.encode(), mtime))
+        assert curl(f"{s.url}/keys/k").headers["x-meta-a"] == "1"
+
+
+@test
+def a_small_value_takes_no_room_beside_its_own():
+    with Server() as s:
+        write(f"{s.dir}/plain", bytes(4096))
+        room = os.stat(f"{s.dir}/plain").st_blocks
+        os.setxattr(f"{s.dir}/plain", "user.diskv", b"x" * 64)
+        if os.stat(f"{s.dir}/plain").st_blocks != room:
+            skip("the file system keeps no attribute of 64 bytes in the inode")
+        for size in (4096, 1 << 20):
+            put(s, "k", bytes(size))
+            assert os.stat(f"{s.dir}/k").st_blocks * 512 == size
 
 
 @test
