@@ -204,6 +204,14 @@ struct engine_watching {
     uint64_t refused; /* how often one could not be: told of by nobody, so to be looked at again */
 };
 
+/* Where the last look was, for looks at keys that lie beside each other. Zero at first; the
+ * engine's own. */
+struct engine_near {
+    size_t looks, len;
+    int fd;
+    char dir[ENGINE_PLACE_MAX];
+};
+
 /* A walk over what lies among the values and is none. */
 struct engine_foreign {
     struct engine *engine;
@@ -287,6 +295,13 @@ struct engine_ops {
      * lately. Never allocates. ENOTFOUND. */
     int (*identify)(struct engine *engine, const char *key, size_t len,
                     uint8_t ident[static ENGINE_IDENT_LEN]);
+
+    /* The same for less where keys that lie in one place are asked for one after the other, until
+     * near_end: what is told then may have been true when the first of them was asked for, and be
+     * so no more. Both NULL where no look costs less. */
+    int (*identify_near)(struct engine *engine, struct engine_near *near, const char *key,
+                         size_t len, uint8_t ident[static ENGINE_IDENT_LEN]);
+    void (*near_end)(struct engine *engine, struct engine_near *near);
 
     /* What is known of a value now; `out` may be NULL, to learn that there is one. */
     int (*stat)(struct engine *engine, const char *key, size_t len, struct engine_info *out);

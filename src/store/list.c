@@ -15,6 +15,7 @@ struct list {
     struct job job;
     struct index_cursor *cursor;
     struct page *page;
+    struct engine_near near;
     struct buf gone; /* keys of the index that had no value, each with its NUL */
 };
 
@@ -121,13 +122,22 @@ static int gone_add(struct list *l, const char *key, size_t len)
     return rc ? rc : buf_add(&l->gone, "", 1);
 }
 
-/* True where what an earlier listing told of the value is so still. */
-static bool value_known(diskv *store, const char *key, size_t len, struct diskv_info *info)
+static int identify(struct list *l, const char *key, size_t len, uint8_t *ident)
+{
+    struct engine *engine = l->store->engine;
+    if (engine->ops->identify_near)
+        return engine->ops->identify_near(engine, &l->near, key, len, ident);
+    return engine->ops->identify(engine, key, len, ident);
+}
+
+/* True where what an earlier listing told of the value is so still, or was when the listing came to
+ * the folder that it lies in. */
+static bool value_known(struct list *l, const char *key, size_t len, struct diskv_info *info)
 {
     uint8_t ident[ENGINE_IDENT_LEN];
     struct rows_ident then;
-    if (!store->rows || !rows_get(store->rows, key, len, &then, info) ||
-        store->engine->ops->identify(store->engine, key, len, ident))
+    if (!l->store->rows || !rows_get(l->store->rows, key, len, &then, info) ||
+        identify(l, key, len, ident))
         return false;
     struct rows_ident now = rows_ident(ident);
     return memcmp(&then, &now, sizeof now) == 0;
@@ -153,7 +163,7 @@ static int value_look(struct list *l, const char *key, size_t len, struct diskv_
 {
     *info = (struct diskv_info){0};
     *found = true;
-    if (l->options->bare || value_known(l->store, key, len, info))
+    if (l->options->bare || value_known(l, key, len, info))
         return 0;
     int rc = value_read(l->store, key, len, info);
     *found = !rc;
@@ -211,6 +221,8 @@ static int page_make(struct list *l)
         return rc;
     bool more = false;
     rc = page_fill(l, &more);
+    if (l->store->engine->ops->near_end)
+        l->store->engine->ops->near_end(l->store->engine, &l->near);
     l->store->index->ops->cursor_close(l->cursor);
     index_check(l->store, l->gone.data, l->gone.len); /* else met again by the next listing */
     if (!rc)

@@ -399,6 +399,76 @@ static void a_write_succeeds_while_another_program_removes_its_directories(void 
     assert_string_equal(failed ? diskv_strerror(failed) : "", "");
 }
 
+static int identify_near(struct fixture *f, struct engine_near *near, const char *key, uint8_t *out)
+{
+    return f->engine->ops->identify_near(f->engine, near, key, strlen(key), out);
+}
+
+/* The same, which must be as by its whole path. */
+static int look_beside(struct fixture *f, struct engine_near *near, const char *key)
+{
+    uint8_t beside[ENGINE_IDENT_LEN] = {0}, alone[ENGINE_IDENT_LEN] = {0};
+    int rc = identify_near(f, near, key, beside);
+    assert_int_equal(f->engine->ops->identify(f->engine, key, strlen(key), alone), rc);
+    assert_memory_equal(beside, alone, sizeof alone);
+    return rc;
+}
+
+static void looks_at_values_beside_each_other_tell_what_looks_by_path_do(void **state)
+{
+    static const char *const keys[] = {"a", "b", "d/a", "d/b", "d/c", "d/c/e", "e/a"};
+    struct fixture *f = *state;
+    struct engine_near near = {0};
+    for (size_t i = 0; i < array_len(keys); i++)
+        assert_int_equal(put(f, keys[i], keys[i]), 0);
+    assert_int_equal(symlinkat("d", f->fd, "l"), 0);
+    assert_int_equal(symlinkat("a", f->fd, "d/l"), 0);
+    for (size_t i = 0; i < array_len(keys); i++)
+        assert_int_equal(look_beside(f, &near, keys[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(look_beside(f, &near, "d/none"), DISKV_ENOTFOUND);
+        assert_int_equal(look_beside(f, &near, "d/l"), DISKV_ENOTFOUND);
+    }
+    for (int i = 0; i < 3; i++)
+        look_beside(f, &near, "l/a");
+    f->engine->ops->near_end(f->engine, &near);
+}
+
+static void a_directory_that_is_another_one_now_is_found_by_those_that_look_beside(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_near near = {0};
+    assert_int_equal(put(f, "d/a", "old"), 0);
+    assert_int_equal(put(f, "d/b", "old"), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(look_beside(f, &near, "d/a"), 0);
+    assert_int_equal(erase(f, "d/a"), 0);
+    assert_int_equal(erase(f, "d/b"), 0);
+    assert_int_equal(look_beside(f, &near, "d/a"), DISKV_ENOTFOUND);
+    assert_int_equal(put(f, "d/b", "new"), 0);
+    assert_int_equal(look_beside(f, &near, "d/b"), 0);
+    f->engine->ops->near_end(f->engine, &near);
+}
+
+static void looks_beside_leave_no_directory_open(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_near near = {0};
+    char key[16];
+    for (int i = 0; i < 200; i++) { /* more than there may be descriptors */
+        snprintf(key, sizeof key, "d%d/a", i);
+        assert_int_equal(put(f, key, "value"), 0);
+        for (int j = 0; j < 3; j++)
+            assert_int_equal(look_beside(f, &near, key), 0);
+        if (i % 2)
+            f->engine->ops->near_end(f->engine, &near);
+    }
+    f->engine->ops->near_end(f->engine, &near);
+    int fd = openat(f->fd, "d0/a", O_RDONLY);
+    assert_true(fd >= 0 && fd < 60);
+    close(fd);
+}
+
 int main(void)
 {
     /* few descriptors do, however deep a tree is */
@@ -427,6 +497,9 @@ int main(void)
         CASE(clearing_refuses_where_foreign_files_lie_among_the_values),
         CASE(clearing_takes_foreign_files_along_but_follows_no_link),
         CASE(trees_of_any_depth_in_tmp_go_at_the_start),
+        CASE(looks_at_values_beside_each_other_tell_what_looks_by_path_do),
+        CASE(a_directory_that_is_another_one_now_is_found_by_those_that_look_beside),
+        CASE(looks_beside_leave_no_directory_open),
         CASE(a_write_succeeds_while_another_program_removes_its_directories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
