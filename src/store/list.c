@@ -23,7 +23,7 @@ struct list {
  * offsets. */
 struct page {
     struct diskv_page page;
-    struct diskv_item *items;
+    struct diskv_item *items; /* and one more, to be filled in */
     size_t count;
     struct buf text;
 };
@@ -44,7 +44,7 @@ static int page_new(size_t limit, struct page **out)
     struct page *p = calloc(1, sizeof *p);
     if (!p)
         return DISKV_ENOMEM;
-    p->items = reallocarray(NULL, limit, sizeof *p->items);
+    p->items = reallocarray(NULL, limit + 1, sizeof *p->items);
     if (!p->items) {
         free(p);
         return DISKV_ENOMEM;
@@ -53,15 +53,17 @@ static int page_new(size_t limit, struct page **out)
     return 0;
 }
 
-static int page_add(struct page *p, const char *name, size_t len, const struct diskv_info *info)
+/* Adds the item whose info is filled in; that of a prefix has none. */
+static int page_add(struct page *p, const char *name, size_t len, bool is_prefix)
 {
     int rc = buf_add(&p->text, name, len);
     if (rc)
         return rc;
     struct diskv_item *item = &p->items[p->count++];
-    *item = (struct diskv_item){.len = len, .is_prefix = !info};
-    if (info)
-        item->info = *info;
+    item->len = len;
+    item->is_prefix = is_prefix;
+    if (is_prefix)
+        item->info = (struct diskv_info){0};
     return 0;
 }
 
@@ -161,8 +163,9 @@ static int value_read(diskv *store, const char *key, size_t len, struct diskv_in
 static int value_look(struct list *l, const char *key, size_t len, struct diskv_info *info,
                       bool *found)
 {
-    *info = (struct diskv_info){0};
     *found = true;
+    if (l->options->bare)
+        *info = (struct diskv_info){0};
     if (l->options->bare || value_known(l, key, len, info))
         return 0;
     int rc = value_read(l->store, key, len, info);
@@ -193,15 +196,14 @@ static int page_fill(struct list *l, bool *more)
             rc = seek_past(l, key, folder);
             continue;
         }
-        struct diskv_info info;
         bool found;
-        rc = value_look(l, key, len, &info, &found);
+        rc = value_look(l, key, len, &l->page->items[l->page->count].info, &found);
         if (!rc && found && (l->page->count == o->limit || l->page->text.len > PAGE_TEXT_MAX)) {
             *more = true;
             return 0;
         }
         if (!rc && found)
-            rc = page_add(l->page, key, folder ? folder : len, folder ? NULL : &info);
+            rc = page_add(l->page, key, folder ? folder : len, folder > 0);
         if (!rc)
             rc = folder && found ? seek_past(l, key, folder) : ops->cursor_next(l->cursor);
     }
