@@ -1,12 +1,6 @@
 #include "date.h"
 #include "util.h"
 
-static void put_digits(char *out, size_t count, int number)
-{
-    for (; count > 0; number /= 10)
-        out[--count] = (char)('0' + number % 10);
-}
-
 void date_format(time_t time, char out[DATE_SIZE])
 {
     static const char form[] = "Www, DD Mmm YYYY HH:MM:SS GMT", days[] = "SunMonTueWedThuFriSat",
@@ -18,12 +12,12 @@ void date_format(time_t time, char out[DATE_SIZE])
         return;
     memcpy(out, form, sizeof(form));
     memcpy(out, &days[3 * tm.tm_wday], 3);
-    put_digits(&out[5], 2, tm.tm_mday);
+    digits_put(&out[5], (unsigned)tm.tm_mday, 2);
     memcpy(&out[8], &months[3 * tm.tm_mon], 3);
-    put_digits(&out[12], 4, 1900 + tm.tm_year);
-    put_digits(&out[17], 2, tm.tm_hour);
-    put_digits(&out[20], 2, tm.tm_min);
-    put_digits(&out[23], 2, tm.tm_sec);
+    digits_put(&out[12], (unsigned)(1900 + tm.tm_year), 4);
+    digits_put(&out[17], (unsigned)tm.tm_hour, 2);
+    digits_put(&out[20], (unsigned)tm.tm_min, 2);
+    digits_put(&out[23], (unsigned)tm.tm_sec, 2);
 }
 
 bool date_parse(const char *text, time_t *out)

@@ -1,5 +1,6 @@
 #include "json.h"
 #include "diskv.h"
+#include "util.h"
 
 /* How many bytes at `s` must be escaped as one character; `*code` is that character. JavaScript
  * once took U+2028 and U+2029 for line ends, so these are escaped too. */
@@ -47,18 +48,10 @@ int json_string(struct buf *out, const char *s, size_t len)
     return rc == 0 ? buf_add(out, "\"", 1) : rc;
 }
 
-/* Writes a number with this many digits; the end. */
-static char *put_digits(char *out, unsigned number, int digits)
-{
-    for (int i = digits; i-- > 0; number /= 10)
-        out[i] = (char)('0' + number % 10);
-    return out + digits;
-}
-
 static char *put_part(char *out, char before, int number)
 {
     *out = before;
-    return put_digits(out + 1, (unsigned)number, 2);
+    return digits_put(out + 1, (unsigned)number, 2);
 }
 
 int json_time(struct buf *out, const struct timespec *time)
@@ -68,7 +61,7 @@ int json_time(struct buf *out, const struct timespec *time)
 
     if (gmtime_r(&time->tv_sec, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
         return buf_add_str(out, "null");
-    end = put_digits(end, (unsigned)tm.tm_year + 1900, 4);
+    end = digits_put(end, (unsigned)tm.tm_year + 1900, 4);
     end = put_part(end, '-', tm.tm_mon + 1);
     end = put_part(end, '-', tm.tm_mday);
     end = put_part(end, 'T', tm.tm_hour);
@@ -76,7 +69,7 @@ int json_time(struct buf *out, const struct timespec *time)
     end = put_part(end, ':', tm.tm_sec);
     if (time->tv_nsec > 0) {
         *end++ = '.';
-        end = put_digits(end, (unsigned)time->tv_nsec, 9);
+        end = digits_put(end, (unsigned)time->tv_nsec, 9);
         while (end[-1] == '0')
             end--;
     }

@@ -23,4 +23,7 @@ int hex_value(unsigned char c);
 /* Writes 2 * len lower-case digits and a NUL to `out`. */
 void hex_encode(const uint8_t *bytes, size_t len, char *out);
 
+/* Writes the last `count` decimal digits of a number, and no NUL; the end. */
+char *digits_put(char *out, unsigned number, size_t count);
+
 #endif

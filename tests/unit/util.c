@@ -115,6 +115,16 @@ static void hexadecimal_digits_have_values_and_bytes_have_digits(void **state)
     assert_string_equal(out, "");
 }
 
+static void a_number_is_written_with_as_many_digits_as_are_asked_for(void **state)
+{
+    (void)state;
+    char out[] = "----------";
+    assert_ptr_equal(digits_put(out, 7, 3), out + 3);
+    assert_ptr_equal(digits_put(out + 4, 12345, 2), out + 6);
+    assert_ptr_equal(digits_put(out + 8, 9, 0), out + 8);
+    assert_string_equal(out, "007-45----");
+}
+
 static void bytes_are_ordered_as_unsigned_and_a_prefix_comes_first(void **state)
 {
     (void)state;
@@ -370,6 +380,7 @@ int main(void)
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
         cmocka_unit_test(utf8_agrees_with_decoding_every_three_bytes_and_every_edge_of_four),
         cmocka_unit_test(hexadecimal_digits_have_values_and_bytes_have_digits),
+        cmocka_unit_test(a_number_is_written_with_as_many_digits_as_are_asked_for),
         cmocka_unit_test(bytes_are_ordered_as_unsigned_and_a_prefix_comes_first),
         cmocka_unit_test(a_buffer_grows_by_what_is_added),
         cmocka_unit_test(a_buffer_that_cannot_grow_stays_as_it_was),
