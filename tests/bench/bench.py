@@ -13,6 +13,7 @@ import lines_keys
 import lines_put
 import results
 from measure import Wrong
+from settle import settle
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LINES = [*lines_get.LINES, *lines_put.LINES, *lines_keys.LINES]
@@ -45,6 +46,7 @@ def start(bench, line, only, left_out):
 def turn(bench, subject, server, seconds):
     if not subject.fresh:
         return subject.measure(server, seconds)
+    settle()
     server = subject.start(bench)
     try:
         return subject.measure(server, seconds)
@@ -62,13 +64,14 @@ def measure(bench, line, options):
         for subject, server in running:
             if server:
                 subject.measure(server, WARM_SECONDS)
-        for number in range(1, options.rounds + 1):
-            # every other round backwards, so that no server always follows the same one
-            for subject, server in running[::-1] if number % 2 == 0 else running:
+        for number in range(options.rounds):
+            # another one begins in each round, so that no place in the order is always the same server's
+            first = number % max(len(running), 1)
+            for subject, server in running[first:] + running[:first]:
                 found = turn(bench, subject, server, options.seconds)
                 for metric, value in found.items():
                     figures[subject.name].setdefault(metric, []).append(value)
-                say(f"  round {number}/{options.rounds}  {subject.name:24}",
+                say(f"  round {number + 1}/{options.rounds}  {subject.name:24}",
                     "  ".join(f"{results.short(v)} {results.UNITS[m]}" for m, v in found.items()))
     finally:
         for _, server in running:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import measure
@@ -15,21 +16,34 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 VALUES = {"4k": 4 * KIB, "64k": 64 * KIB, "1m": MIB, "100m": 100 * MIB, "1g": GIB}
 _warm = set()
 READERS = 16
+CANDIDATES = 8
 FOLDER = 1000  # keys are 000/000 to 999/999
 
 
 def work_folder(root):
-    """For folders that come and go. ext4 without a journal does not give a removed file's inode anew for
-    minutes: who makes files where many were removed pays for long searches. So each folder gets a part
-    of the disk to itself, where the file system has such parts."""
+    """For folders of one turn. ext4 without a journal does not give a removed file's inode anew for minutes:
+    who makes files where many were removed pays for long searches, several times the work itself. So
+    each folder gets a part of the disk to itself, where the file system has such parts; folders of many
+    files are removed when everything is measured; and of some new folders the quickest is taken."""
     path = tempfile.mkdtemp(prefix="work.", dir=root)
     if shutil.which("chattr"):
         subprocess.run(["chattr", "+T", path], stderr=subprocess.DEVNULL, check=False)
     return path
 
 
+def making_files(path):
+    """How many seconds it takes to make a few files in a directory."""
+    begin = time.monotonic()
+    made = [tempfile.mkstemp(dir=path) for _ in range(4)]
+    seconds = time.monotonic() - begin
+    for descriptor, name in made:
+        os.close(descriptor)
+        os.remove(name)
+    return seconds
+
+
 def new_folder(bench, name):
-    return tempfile.mkdtemp(prefix=name + ".", dir=bench.work)
+    return min((tempfile.mkdtemp(prefix=name + ".", dir=bench.work) for _ in range(CANDIDATES)), key=making_files)
 
 
 def folder(bench, name):

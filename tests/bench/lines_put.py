@@ -1,6 +1,5 @@
 """PUT, and GETs beside PUTs."""
 import os
-import shutil
 import subprocess
 import threading
 
@@ -13,29 +12,30 @@ GETS, PUTS = 230, 26  # connections
 
 
 class OnEmpty:
-    """A server on a new, empty directory that goes with it."""
+    """A server on a new, empty directory, which stays until the end: see data.work_folder()."""
 
     def __init__(self, bench, kind, **options):
-        self.bench, self.root = bench, data.new_folder(bench, "empty")
-        self.server = kind(self.root, bench.work, put=True, **options)
+        folder = data.new_folder(bench, "turn")
+        self.bench, self.root = bench, os.path.join(folder, "data")
+        os.mkdir(self.root)
+        self.server = kind(self.root, folder, put=True, **options)
         self.pid, self.url, self.prefix = self.server.pid, self.server.url, kind.prefix
 
     def stop(self):
         self.server.stop()
-        shutil.rmtree(self.root)
 
 
 class BareLoop:
     """batch.c in the place of a server."""
 
     def __init__(self, bench):
-        self.root = data.new_folder(bench, "empty")
+        self.root = data.new_folder(bench, "turn")
         self.program = os.path.join(bench.root, "batch")
         source = os.path.join(os.path.dirname(__file__), "batch.c")
         measure.command("cc", "-O2", "-o", self.program, source)
 
     def stop(self):
-        shutil.rmtree(self.root)
+        pass
 
 
 def put_4k(server, seconds):
@@ -53,6 +53,7 @@ def loop(bare, seconds):
 def put_1g(server, _):
     """One upload by curl, and the most anonymous memory that a look every 20 ms saw."""
     source, anon, ended = os.path.join(data.folder(server.bench, "values"), "1g"), [], threading.Event()
+    data.read(source)  # into the page cache
 
     def watch():
         while not ended.wait(0.02):
@@ -67,8 +68,9 @@ def put_1g(server, _):
     finally:
         ended.set()
         watcher.join()
-    return {"speed": 1024 / took, "spent": (measure.cpu_us(server.pid) - before) / 1e6,
-            "anon": max(anon) / 1024, "peak": measure.memory_kib(server.pid, "VmHWM") / 1024}
+    spent, peak = measure.cpu_us(server.pid) - before, measure.memory_kib(server.pid, "VmHWM")
+    os.remove(os.path.join(server.root, "1g"))  # large, and but one inode
+    return {"speed": 1024 / took, "spent": spent / 1e6, "anon": max(anon) / 1024, "peak": peak / 1024}
 
 
 def gets(server, seconds, beside=False):

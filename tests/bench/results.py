@@ -105,8 +105,12 @@ def write_all(bench, names):
             parts.append(section(result))
     head = ["# Figures", "",
             "Written by `./run bench`. All servers of a line ran on one machine in turn, on loopback, with the",
-            "same data and load generator, which shares the processors with them. Given are medians and, in",
-            "brackets, the least and the greatest of the rounds.", "", "| | |", "|---|---|"]
+            "same data and load generator, which shares the processors with them; another one begins in each",
+            "round. Before a turn on a new server, as in all lines with PUTs, what was written before is synced and",
+            "free memory (half, at most 2 GiB) is touched: a virtual machine may have given it to its host, and",
+            "the server that is first to use it again would pay for that. What was put stays until the end, as",
+            "ext4 is slow to make files where many were removed. Given are medians and, in brackets, the least",
+            "and the greatest of the rounds.", "", "| | |", "|---|---|"]
     facts = {**(made or {}), **versions()}
     for name in "commit", "load average before":
         facts.pop(name, None)
