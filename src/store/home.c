@@ -129,10 +129,8 @@ int home_open(const char *dir, int *dir_fd, struct home_lock *lock)
     if (!rc)
         return 0;
     close(*dir_fd);
-    if (rc == -EWOULDBLOCK) {
-        log_error("another process serves %s", dir);
+    if (rc == -EWOULDBLOCK)
         return DISKV_EBUSY;
-    }
     log_error("cannot write in %s: %s", dir, strerror(-rc));
     return error_from_errno(-rc);
 }
