@@ -80,9 +80,6 @@ static int record_make(diskv_writer *w)
         record_etag(record->hash, w->info.type, &w->fields, w->info.etag);
         w->info.size = record->length;
         w->info.modified = record->mtime;
-        record->retyped = strcmp(w->info.type, RECORD_BINARY) == 0;
-        *record->was_type = '\0';
-        snprintf(record->type, sizeof record->type, "%s", w->info.type);
     }
     return record_format(record, &w->fields, w->record_text);
 }
@@ -110,7 +107,7 @@ void writer_commit(diskv_writer *w)
         .key = w->key,
         .len = w->key_len,
         .mtime = w->record.mtime,
-        .type = w->record.retyped ? "" : w->info.type,
+        .type = w->info.type,
         .record = w->record_text,
         .must_keep = *w->info.type || w->fields.len || (w->as_is && *w->record.codec),
         .points = w->points,

@@ -85,11 +85,6 @@ static void text_add_string(struct text *t, const char *s)
     text_add(t, "\"");
 }
 
-static bool is_binary(const struct record *record)
-{
-    return record->retyped && !*record->was_type && strcmp(record->type, RECORD_BINARY) == 0;
-}
-
 /* Hash, size and mtime alone take at most 64 bytes below 256 MiB, hence the empty name: more has no
  * room in an ext4 inode of 256 bytes, and takes a block of its own. */
 int record_format(const struct record *record, const struct fields *fields,
@@ -100,15 +95,13 @@ int record_format(const struct record *record, const struct fields *fields,
     struct diskv_field field;
     hex_encode(record->hash, sizeof record->hash, hash);
     uint64_t mtime = (uint64_t)nanoseconds(record->mtime);
-    bool binary = record->hashed && is_binary(record);
     if (record->hashed)
-        text_add(&t, "{\"\":\"%s:%" PRIx64 ":%" PRIx64 "%s\"", hash, record->size, mtime,
-                 binary ? "*" : "");
+        text_add(&t, "{\"\":\"%s:%" PRIx64 ":%" PRIx64 "\"", hash, record->size, mtime);
     else
         text_add(&t, "{\"size\":%" PRIu64 ",\"mtime\":%" PRId64, record->size, (int64_t)mtime);
     if (*record->codec)
         text_add(&t, ",\"codec\":\"%s\",\"length\":%" PRIu64, record->codec, record->length);
-    if (record->retyped && !binary) {
+    if (record->retyped) {
         text_add(&t, ",\"type\":[");
         text_add_string(&t, record->was_type);
         text_add(&t, ",");
@@ -211,18 +204,7 @@ static bool take_file(const char **p, struct record *record)
         return false;
     record->mtime = (struct timespec){.tv_sec = (time_t)(mtime / 1000000000),
                                       .tv_nsec = (long)(mtime % 1000000000)};
-    record->retyped = !named && take(p, "*");
-    if (record->retyped)
-        memcpy(record->type, RECORD_BINARY, sizeof RECORD_BINARY);
     return named || take(p, "\"");
-}
-
-static bool take_types(const char **p, struct record *record)
-{
-    record->retyped = true;
-    return take_string(p, record->was_type, sizeof record->was_type) && take(p, ",") &&
-           take_string(p, record->type, sizeof record->type) && take(p, "]") &&
-           type_valid(record->type);
 }
 
 static bool record_parse(const char *p, struct record *record, struct fields *fields)
@@ -235,7 +217,10 @@ static bool record_parse(const char *p, struct record *record, struct fields *fi
         (!take_string(&p, record->codec, sizeof record->codec) || !codec_named(record->codec) ||
          !take(&p, ",\"length\":") || !take_number(&p, 10, &record->length)))
         return false;
-    if (take(&p, ",\"type\":[") && !take_types(&p, record))
+    record->retyped = take(&p, ",\"type\":[");
+    if (record->retyped && (!take_string(&p, record->was_type, sizeof record->was_type) ||
+                            !take(&p, ",") || !take_string(&p, record->type, sizeof record->type) ||
+                            !take(&p, "]") || !type_valid(record->type)))
         return false;
     if (take(&p, ",\"fields\":{") && !take_fields(&p, fields))
         return false;
@@ -270,8 +255,7 @@ bool info_settled(const struct engine_info *info, bool recorded)
 }
 
 /* The type is an attribute of its own, for other programs too. While it changes with the fields the
- * record, which changes in one step, says from what to what; and what was written as RECORD_BINARY
- * is without the attribute. */
+ * record, which changes in one step, says from what to what. */
 static void type_set(const struct engine_info *from, const struct record *record, char *out)
 {
     bool changing = record->retyped && strcmp(from->type, record->was_type) == 0;

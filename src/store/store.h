@@ -99,10 +99,6 @@ void home_unlock(struct home_lock *lock);
 
 #define RECORD_HASH_LEN 16
 
-/* What a file without a type is taken for anyway, so that the record alone says that this is it:
- * with an attribute more there is no room in the inode. */
-#define RECORD_BINARY "application/octet-stream"
-
 /* The store's own record of a value it wrote, kept beside the file (`user.diskv`): a checksum of
  * the value and how it is compressed, which holds as long as the file's size and mtime fit. */
 struct record {
@@ -127,8 +123,7 @@ void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const cha
                          const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
 /* Writes the record and the fields as JSON text, where there is a hash as
- * {"":"<hash>:<size>:<mtime in ns>", …} in hexadecimal, with a "*" after them for a change of no
- * type into RECORD_BINARY; EMETADATA where they have no room. */
+ * {"":"<hash>:<size>:<mtime in ns>", …} in hexadecimal; EMETADATA where they have no room. */
 int record_format(const struct record *record, const struct fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1]);
 

@@ -132,34 +132,8 @@ def a_small_value_takes_no_room_beside_its_own():
         if os.stat(f"{s.dir}/plain").st_blocks != room:
             skip("the file system keeps no attribute of 64 bytes in the inode")
         for size in (4096, 1 << 20):
-            for type in ("", "application/octet-stream"):
-                put(s, "k", bytes(size), "-H", f"Content-Type: {type}")
-                assert os.stat(f"{s.dir}/k").st_blocks * 512 == size
-
-
-@test
-def a_type_that_says_no_more_than_none_is_kept_all_the_same():
-    binary = "application/octet-stream"
-
-    def type(key):
-        return curl(f"{s.url}/keys/{key}").headers["content-type"]
-
-    with Server() as s:
-        tag, path = put(s, "a.html", b"value", "-H", f"Content-Type: {binary}"), f"{s.dir}/a.html"
-        assert (type("a.html"), put(s, "b.html", b"value") == tag) == (binary, False)
-        assert type("b.html") == "text/html"
-        copied = curl("-X", "PUT", "-H", "X-Copy-From: /keys/a.html", f"{s.url}/keys/c.html")
-        assert copied.status == 201 and type("c.html") == binary
-        os.rename(path, f"{s.dir}/d.html")
-        assert (type("d.html"), curl(f"{s.url}/keys/d.html").headers["etag"]) == (binary, tag)
-        write(f"{s.dir}/d.html", b"edited")
-        assert type("d.html") == binary
-        os.setxattr(f"{s.dir}/d.html", "user.mime_type", b"text/x")
-        assert type("d.html") == "text/x"
-        for patched, served in (("null", "text/html"), (f'"{binary}"', binary), ('"text/y"', "text/y")):
-            answer = curl("-X", "PATCH", "-H", "Content-Type: application/merge-patch+json", "-d",
-                          '{"type":%s,"x-meta-a":"1"}' % patched, f"{s.url}/keys/c.html?meta")
-            assert (answer.status, type("c.html")) == (204, served), answer
+            put(s, "k", bytes(size))
+            assert os.stat(f"{s.dir}/k").st_blocks * 512 == size
 
 
 @test
