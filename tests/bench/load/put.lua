@@ -1,4 +1,5 @@
--- PUTs of 4 KiB that do not compress, each to a key of its own: wrk -s put.lua URL -- PREFIX
+-- PUTs of 4 KiB that do not compress, each to a key of its own and without a type, as curl -T makes
+-- them: wrk -s put.lua URL -- PREFIX
 -- PREFIX is the path of the folder; each thread fills one below it.
 local threads = 0
 
@@ -13,11 +14,10 @@ function init(args)
     random:close()
     folder = args[1] .. "/t" .. id .. "/"
     count = 0
-    headers = { ["Content-Type"] = "application/octet-stream" }
 end
 
 function request()
     count = count + 1
     -- folders of 1,000, as a file system and a person would like them
-    return wrk.format("PUT", folder .. math.floor(count / 1000) .. "/" .. count, headers, body)
+    return wrk.format("PUT", folder .. math.floor(count / 1000) .. "/" .. count, nil, body)
 end
