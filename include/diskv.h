@@ -260,6 +260,12 @@ struct diskv_field {
     const char *value;
 };
 
+typedef struct diskv_fields diskv_fields;
+
+/* The fields that a value has, in the order of their names: false where there is none at `index`,
+ * from 0. What `*out` points to lives as long as `fields`. */
+bool diskv_fields_at(const diskv_fields *fields, size_t index, struct diskv_field *out);
+
 /* What a writer is to store beside the bytes. Copied. Errors: EINVAL for a type or a field that is
  * not as it must be, EMETADATA where they have no room. */
 struct diskv_write_options {
@@ -340,9 +346,8 @@ const char *diskv_reader_codec(const diskv_reader *reader);
  * one store with the same number have the same value, and know the same of it, in the same form. */
 uint64_t diskv_reader_version(const diskv_reader *reader);
 
-/* The fields kept with the value, in the order of their names: false where there is none at
- * `index`, from 0. What `*out` points to lives as long as the reader. */
-bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out);
+/* The fields kept with the value; they live as long as the reader. */
+const diskv_fields *diskv_reader_fields(const diskv_reader *reader);
 
 /* Reads up to `len` bytes at `offset` if they are in memory: a count, 0 at the end, EAGAIN.
  * EDECODE. */
@@ -478,6 +483,19 @@ void diskv_annotate(diskv *store, const char *key, size_t len,
 /* diskv_annotate, waiting. */
 int diskv_annotate_wait(diskv *store, const char *key, size_t len,
                         const struct diskv_write_options *options, struct diskv_info *out);
+
+/* Says what is to be kept beside a value from what is kept now: sets type and fields of `*notes`,
+ * which point to what stays until it is asked again or the change is done. Else as diskv_guard. */
+typedef int diskv_amender(void *ctx, const struct diskv_info *current, const diskv_fields *fields,
+                          struct diskv_write_options *notes);
+
+/* diskv_annotate with what `amender` makes: where changes meet, none is lost. */
+void diskv_amend(diskv *store, const char *key, size_t len, diskv_amender *amender,
+                 void *amender_ctx, struct diskv_info *out, diskv_done *done, void *ctx);
+
+/* diskv_amend, waiting. */
+int diskv_amend_wait(diskv *store, const char *key, size_t len, diskv_amender *amender,
+                     void *amender_ctx, struct diskv_info *out);
 
 /* --- Listing --- */
 

@@ -142,7 +142,8 @@ static int open_writer(struct request *r, struct copy *c)
 
     if (rc == 0 && !c->replaces) {
         metadata_free(&c->metadata);
-        rc = metadata_of(c->reader, &c->metadata);
+        rc =
+            metadata_of(diskv_reader_info(c->reader), diskv_reader_fields(c->reader), &c->metadata);
     }
     if (rc != 0)
         return rc;

@@ -44,7 +44,7 @@ int item_print_all(struct buf *out, const char *key, size_t len, const diskv_rea
     int rc = print_open(out, key, len, diskv_reader_info(reader));
     struct diskv_field field;
 
-    for (size_t i = 0; rc == 0 && diskv_reader_field(reader, i, &field); i++) {
+    for (size_t i = 0; rc == 0 && diskv_fields_at(diskv_reader_fields(reader), i, &field); i++) {
         if (!metadata_is_given(&field))
             continue;
         rc = buf_add_str(out, ",");

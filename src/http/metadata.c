@@ -163,12 +163,12 @@ const char *metadata_read(struct MHD_Connection *connection, struct metadata *ou
     return reading.fault;
 }
 
-int metadata_of(const diskv_reader *reader, struct metadata *out)
+int metadata_of(const struct diskv_info *info, const diskv_fields *fields, struct metadata *out)
 {
     struct diskv_field field;
 
-    snprintf(out->type, sizeof(out->type), "%s", diskv_reader_info(reader)->type);
-    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+    snprintf(out->type, sizeof(out->type), "%s", info->type);
+    for (size_t i = 0; diskv_fields_at(fields, i, &field); i++) {
         if (field_add(out, field.name, field.value) != NULL)
             return DISKV_ENOMEM;
     }
@@ -184,7 +184,7 @@ bool metadata_has(const diskv_reader *reader, const char *name)
 {
     struct diskv_field field;
 
-    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+    for (size_t i = 0; diskv_fields_at(diskv_reader_fields(reader), i, &field); i++) {
         if (strcmp(field.name, name) == 0)
             return metadata_is_given(&field);
     }
@@ -195,7 +195,7 @@ void metadata_answer(struct answer *a, const diskv_reader *reader, unsigned part
 {
     struct diskv_field field;
 
-    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++) {
+    for (size_t i = 0; diskv_fields_at(diskv_reader_fields(reader), i, &field); i++) {
         const struct kept *kept = kept_find(field.name);
         unsigned part = kept != NULL ? kept->part : METADATA_REST;
 

@@ -29,7 +29,7 @@ const char *metadata_read(struct MHD_Connection *connection, struct metadata *ou
 const char *metadata_set(struct metadata *m, const char *name, const char *value);
 
 /* Takes what a value has; ENOMEM. */
-int metadata_of(const diskv_reader *reader, struct metadata *out);
+int metadata_of(const struct diskv_info *info, const diskv_fields *fields, struct metadata *out);
 
 /* False for a field that another program noted beside a value and that is none of those that are
  * kept, or is empty, which libmicrohttpd does not send. */

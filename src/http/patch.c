@@ -4,13 +4,11 @@
 #include "handlers.h"
 #include "header.h"
 #include "metadata.h"
-#include "open.h"
 #include "precondition.h"
 #include <jansson.h>
 #include <strings.h>
 
-#define BODY_MAX  (16 * 1024)
-#define TRIES_MAX 100
+#define BODY_MAX (16 * 1024)
 
 #define MERGE_PATCH "application/merge-patch+json"
 
@@ -18,12 +16,10 @@ struct patch {
     struct precondition precondition;
     struct buf body;
     json_t *change;
-    struct opening opening;
-    struct metadata metadata;
-    char etag[DISKV_ETAG_MAX + 1]; /* of the value that the metadata were made from */
-    struct diskv_info info;        /* as it is then */
-    bool annotating;
-    unsigned tries;
+    struct metadata metadata; /* what the value is to have */
+    const char *fault;        /* what stands against it, or NULL */
+    struct diskv_info info;   /* of the value with them */
+    bool amending;
 };
 
 static bool is_type(const char *value, const char *type)
@@ -82,37 +78,24 @@ static const char *merge(struct patch *p)
     return NULL;
 }
 
-/* The change is made only to the value that it was made from. */
-static int patch_guard(void *ctx, const struct diskv_info *current)
+/* A diskv_amender: changes that meet are made one after the other. */
+static int amend(void *ctx, const struct diskv_info *current, const diskv_fields *fields,
+                 struct diskv_write_options *notes)
 {
-    const struct patch *p = ctx;
+    struct patch *p = ctx;
 
     if (precondition_check(&p->precondition, false, current) != 0)
         return DISKV_EPRECONDITION;
-    return strcmp(p->etag, current->etag) == 0 ? 0 : DISKV_EAGAIN;
-}
-
-static enum MHD_Result annotate(struct request *r, struct patch *p)
-{
-    struct diskv_write_options options = {.guard = patch_guard, .guard_ctx = p};
-    const char *fault;
-
     metadata_free(&p->metadata);
-    if (metadata_of(p->opening.reader, &p->metadata) != 0)
-        return request_fail_rc(r, DISKV_ENOMEM);
-    fault = merge(p);
-    if (fault == metadata_no_memory)
-        return request_fail_rc(r, DISKV_ENOMEM);
-    if (fault != NULL)
-        return request_fail(r, MHD_HTTP_BAD_REQUEST, fault);
-    snprintf(p->etag, sizeof(p->etag), "%s", diskv_reader_info(p->opening.reader)->etag);
-    opening_reset(&p->opening);
-    if (!request_wait(r))
-        return MHD_NO;
-    p->annotating = true;
-    metadata_options(&p->metadata, &options);
-    diskv_annotate(r->server->store, r->key, r->key_len, &options, &p->info, request_done, r);
-    return MHD_YES;
+    if (metadata_of(current, fields, &p->metadata) != 0)
+        return DISKV_ENOMEM;
+    p->fault = merge(p);
+    if (p->fault == metadata_no_memory)
+        return DISKV_ENOMEM;
+    if (p->fault != NULL)
+        return DISKV_EINVAL;
+    metadata_options(&p->metadata, notes);
+    return 0;
 }
 
 static enum MHD_Result answer_changed(struct request *r, const struct patch *p)
@@ -126,37 +109,28 @@ static enum MHD_Result answer_changed(struct request *r, const struct patch *p)
 static enum MHD_Result patch_end(struct request *r)
 {
     struct patch *p = r->state;
-    int rc;
 
-    if (p->change == NULL) {
-        p->change = json_loadb(p->body.data != NULL ? p->body.data : "", p->body.len,
-                               JSON_REJECT_DUPLICATES, NULL);
-        if (!json_is_object(p->change))
-            return request_fail(r, MHD_HTTP_BAD_REQUEST, "a change of metadata is a JSON object");
-    }
-    if (p->annotating) {
-        p->annotating = false;
-        if (r->rc == 0)
-            return answer_changed(r, p);
-        if (r->rc != DISKV_EAGAIN)
-            return request_fail_rc(r, r->rc);
-        if (++p->tries == TRIES_MAX)
-            return request_fail_rc(r, DISKV_EUNAVAILABLE);
-    }
-    rc = opening_go_on(r, &p->opening, DISKV_READ_CACHED);
-    if (rc == DISKV_EAGAIN)
-        return MHD_YES;
-    if (rc == 0 &&
-        precondition_check(&p->precondition, false, diskv_reader_info(p->opening.reader)) != 0)
-        rc = DISKV_EPRECONDITION;
-    return rc != 0 ? request_fail_rc(r, rc) : annotate(r, p);
+    if (p->amending && r->rc == 0)
+        return answer_changed(r, p);
+    if (p->amending && r->rc == DISKV_EINVAL && p->fault != NULL)
+        return request_fail(r, MHD_HTTP_BAD_REQUEST, p->fault);
+    if (p->amending)
+        return request_fail_rc(r, r->rc);
+    p->change = json_loadb(p->body.data != NULL ? p->body.data : "", p->body.len,
+                           JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(p->change))
+        return request_fail(r, MHD_HTTP_BAD_REQUEST, "a change of metadata is a JSON object");
+    if (!request_wait(r))
+        return MHD_NO;
+    p->amending = true;
+    diskv_amend(r->server->store, r->key, r->key_len, amend, p, &p->info, request_done, r);
+    return MHD_YES;
 }
 
 static void patch_close(struct request *r)
 {
     struct patch *p = r->state;
 
-    opening_reset(&p->opening);
     metadata_free(&p->metadata);
     json_decref(p->change);
     buf_free(&p->body);

@@ -94,7 +94,7 @@ static int add_metadata(struct archive *a)
 
     if (type[0] != '\0')
         rc = tar_add_record(&a->pax, XATTR "mime_type", type, strlen(type));
-    for (size_t i = 0; rc == 0 && diskv_reader_field(a->reader, i, &field); i++) {
+    for (size_t i = 0; rc == 0 && diskv_fields_at(diskv_reader_fields(a->reader), i, &field); i++) {
         snprintf(key, sizeof(key), XATTR "diskv.%s", field.name);
         if (metadata_is_given(&field))
             rc = tar_add_record(&a->pax, key, field.value, strlen(field.value));

@@ -10,7 +10,8 @@ struct annotation {
     diskv *store;
     struct notes notes;
     diskv_guard *guard;
-    void *guard_ctx;
+    diskv_amender *amender; /* or NULL: `notes` are what is to be */
+    void *asked_ctx;        /* of either */
     struct diskv_info *out;
     diskv_done *done;
     void *ctx;
@@ -18,13 +19,25 @@ struct annotation {
     char key[];
 };
 
+/* Asks whether the change goes ahead, and where it is made only now, for what it is. */
+static int annotate_ask(struct annotation *a, const struct diskv_info *current,
+                        const diskv_fields *fields)
+{
+    if (!a->amender)
+        return a->guard ? a->guard(a->asked_ctx, current) : 0;
+    struct diskv_write_options options = {0};
+    int rc = a->amender(a->asked_ctx, current, fields, &options);
+    return rc ? rc : notes_take(&a->notes, &options);
+}
+
 static int annotate_guard(void *ctx, const struct engine_info *current)
 {
     struct annotation *a = ctx;
     struct diskv_info info;
+    diskv_fields fields;
     struct record record;
-    bool recorded = info_from_engine(a->store, current, &info, NULL, &record);
-    int rc = a->guard ? a->guard(a->guard_ctx, &info) : 0;
+    bool recorded = info_from_engine(a->store, current, &info, &fields, &record);
+    int rc = annotate_ask(a, &info, &fields);
     if (rc)
         return rc;
     return notes_make(&a->notes, current, recorded ? &record : NULL, &a->engine_annotate.notes);
@@ -57,48 +70,67 @@ static void annotate_done(struct engine_op *op, int rc)
     index_note(a->store, &a->noting, op->more);
 }
 
-static int annotation_new(diskv *store, const char *key, size_t len,
-                          const struct diskv_write_options *options, struct annotation **out)
+static int annotation_new(diskv *store, const char *key, size_t len, struct annotation **out)
 {
     if (!diskv_key_valid(key, len))
         return DISKV_EKEY;
     struct annotation *a = calloc(1, sizeof *a + len);
     if (!a)
         return DISKV_ENOMEM;
-    int rc = notes_take(&a->notes, options);
-    if (rc) {
-        free(a);
-        return rc;
-    }
     a->store = store;
-    a->guard = options->guard;
-    a->guard_ctx = options->guard_ctx;
     a->len = len;
     memcpy(a->key, key, len);
     a->engine_annotate = (struct engine_annotate){
         .op.done = annotate_done,
+        .op.sync = store->sync,
         .key = a->key,
         .len = len,
         .guard = annotate_guard,
         .guard_ctx = a,
-        .op.sync = options->sync ? options->sync == DISKV_SYNC_ALWAYS : store->sync,
     };
     *out = a;
     return 0;
+}
+
+static void annotation_begin(struct annotation *a, struct diskv_info *out, diskv_done *done,
+                             void *ctx)
+{
+    a->out = out;
+    a->done = done;
+    a->ctx = ctx;
+    a->store->engine->ops->annotate(a->store->engine, &a->engine_annotate);
 }
 
 void diskv_annotate(diskv *store, const char *key, size_t len,
                     const struct diskv_write_options *options, struct diskv_info *out,
                     diskv_done *done, void *ctx)
 {
+    struct annotation *a = NULL;
+    int rc = annotation_new(store, key, len, &a);
+    if (!rc)
+        rc = notes_take(&a->notes, options);
+    if (rc) {
+        free(a);
+        done(ctx, rc);
+        return;
+    }
+    a->guard = options->guard;
+    a->asked_ctx = options->guard_ctx;
+    if (options->sync)
+        a->engine_annotate.op.sync = options->sync == DISKV_SYNC_ALWAYS;
+    annotation_begin(a, out, done, ctx);
+}
+
+void diskv_amend(diskv *store, const char *key, size_t len, diskv_amender *amender,
+                 void *amender_ctx, struct diskv_info *out, diskv_done *done, void *ctx)
+{
     struct annotation *a;
-    int rc = annotation_new(store, key, len, options, &a);
+    int rc = annotation_new(store, key, len, &a);
     if (rc) {
         done(ctx, rc);
         return;
     }
-    a->out = out;
-    a->done = done;
-    a->ctx = ctx;
-    store->engine->ops->annotate(store->engine, &a->engine_annotate);
+    a->amender = amender;
+    a->asked_ctx = amender_ctx;
+    annotation_begin(a, out, done, ctx);
 }

@@ -18,23 +18,23 @@ static bool value_valid(const char *value)
 }
 
 /* The name that comes last; "" where there is none. */
-static const char *name_last(const struct fields *fields)
+static const char *name_last(const diskv_fields *fields)
 {
     const char *last = "";
     struct diskv_field field;
-    for (size_t i = 0; fields_at(fields, i, &field); i++)
+    for (size_t i = 0; diskv_fields_at(fields, i, &field); i++)
         last = field.name;
     return last;
 }
 
-static void text_add(struct fields *fields, const char *text)
+static void text_add(diskv_fields *fields, const char *text)
 {
     size_t len = strlen(text) + 1;
     memcpy(fields->text + fields->len, text, len);
     fields->len += len;
 }
 
-int fields_add(struct fields *fields, const struct diskv_field *field)
+int fields_add(diskv_fields *fields, const struct diskv_field *field)
 {
     if (!name_valid(field->name) || !value_valid(field->value) ||
         strcmp(field->name, name_last(fields)) <= 0)
@@ -57,7 +57,7 @@ static const struct diskv_field *next_of(const struct diskv_field *items, size_t
     return next;
 }
 
-int fields_set(struct fields *fields, const struct diskv_field *items, size_t count)
+int fields_set(diskv_fields *fields, const struct diskv_field *items, size_t count)
 {
     const char *name = "";
     size_t added = 0;
@@ -71,7 +71,7 @@ int fields_set(struct fields *fields, const struct diskv_field *items, size_t co
     return added == count ? 0 : DISKV_EINVAL;
 }
 
-bool fields_at(const struct fields *fields, size_t index, struct diskv_field *out)
+bool diskv_fields_at(const diskv_fields *fields, size_t index, struct diskv_field *out)
 {
     const char *at = fields->text, *end = at + fields->len;
     for (; at < end; index--) {

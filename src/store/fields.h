@@ -8,7 +8,7 @@
 #define FIELD_NAME_MAX 64 /* bytes */
 
 /* Names and values, each with its NUL, in the order of the names. */
-struct fields {
+struct diskv_fields {
     size_t len;
     char text[ENGINE_RECORD_MAX];
 };
@@ -16,12 +16,9 @@ struct fields {
 /* Checks and copies `count` fields. EINVAL where a name is no token in lower case (RFC 9110,
  * section 5.6.2), comes twice or is too long, or a value is no UTF-8 or has control characters;
  * EMETADATA where they have no room. */
-int fields_set(struct fields *fields, const struct diskv_field *items, size_t count);
+int fields_set(diskv_fields *fields, const struct diskv_field *items, size_t count);
 
 /* Adds one, whose name must come after those that are there. Errors as fields_set. */
-int fields_add(struct fields *fields, const struct diskv_field *field);
-
-/* Sets `*out` to the field at `index`; false where there are fewer. */
-bool fields_at(const struct fields *fields, size_t index, struct diskv_field *out);
+int fields_add(diskv_fields *fields, const struct diskv_field *field);
 
 #endif

@@ -5,7 +5,7 @@
 #include "store.h"
 
 struct notes {
-    struct fields fields;
+    diskv_fields fields;
     char type[DISKV_TYPE_MAX + 1];
     char between[ENGINE_RECORD_MAX + 1];
     char record[ENGINE_RECORD_MAX + 1];

@@ -18,9 +18,9 @@ uint64_t diskv_reader_version(const diskv_reader *reader)
     return reader->cached ? reader->cached->version : 0;
 }
 
-bool diskv_reader_field(const diskv_reader *reader, size_t index, struct diskv_field *out)
+const diskv_fields *diskv_reader_fields(const diskv_reader *reader)
 {
-    return fields_at(&reader->known.fields, index, out);
+    return &reader->known.fields;
 }
 
 /* Caches the value that was read to its end, unless its file is another by now. */

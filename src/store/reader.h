@@ -8,7 +8,7 @@
 struct known {
     struct diskv_info info;
     char codec[CODEC_NAME_SIZE]; /* of the file */
-    struct fields fields;
+    diskv_fields fields;
 };
 
 struct diskv_reader {

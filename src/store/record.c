@@ -25,7 +25,7 @@ static void hash_to_tag(XXH128_hash_t hash, char etag[static DISKV_ETAG_MAX + 1]
 }
 
 void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
-                 const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1])
+                 const diskv_fields *fields, char etag[static DISKV_ETAG_MAX + 1])
 {
     char bytes[RECORD_HASH_LEN + DISKV_TYPE_MAX + 1 + sizeof fields->text];
     size_t len = RECORD_HASH_LEN, type_len = strlen(type);
@@ -41,7 +41,7 @@ void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
 }
 
 void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const char *type,
-                         const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1])
+                         const diskv_fields *fields, char etag[static DISKV_ETAG_MAX + 1])
 {
     XXH128_canonical_t hash;
     XXH128_canonicalFromHash(&hash, XXH3_128bits(ident, ENGINE_IDENT_LEN));
@@ -87,7 +87,7 @@ static void text_add_string(struct text *t, const char *s)
 
 /* Hash, size and mtime alone take at most 64 bytes below 256 MiB, hence the empty name: more has no
  * room in an ext4 inode of 256 bytes, and takes a block of its own. */
-int record_format(const struct record *record, const struct fields *fields,
+int record_format(const struct record *record, const diskv_fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1])
 {
     struct text t = {.at = out, .size = ENGINE_RECORD_MAX + 1};
@@ -108,7 +108,7 @@ int record_format(const struct record *record, const struct fields *fields,
         text_add_string(&t, record->type);
         text_add(&t, "]");
     }
-    for (size_t i = 0; fields_at(fields, i, &field); i++) {
+    for (size_t i = 0; diskv_fields_at(fields, i, &field); i++) {
         text_add(&t, i ? "," : ",\"fields\":{");
         text_add_string(&t, field.name);
         text_add(&t, ":");
@@ -170,7 +170,7 @@ static bool take_string(const char **p, char *out, size_t size)
 }
 
 /* Fields must be in order, as fields_set puts them; it checks them. */
-static bool take_fields(const char **p, struct fields *out)
+static bool take_fields(const char **p, diskv_fields *out)
 {
     char name[FIELD_NAME_MAX + 1], value[ENGINE_RECORD_MAX + 1];
     struct diskv_field field = {.name = name, .value = value};
@@ -207,7 +207,7 @@ static bool take_file(const char **p, struct record *record)
     return named || take(p, "\"");
 }
 
-static bool record_parse(const char *p, struct record *record, struct fields *fields)
+static bool record_parse(const char *p, struct record *record, diskv_fields *fields)
 {
     *record = (struct record){0};
     if (!take_file(&p, record))
@@ -229,8 +229,7 @@ static bool record_parse(const char *p, struct record *record, struct fields *fi
 
 /* Reads the record and the fields; false where there is no record of the value as it is. The fields
  * stay when another program edits the file. */
-static bool record_read(const struct engine_info *from, struct record *record,
-                        struct fields *fields)
+static bool record_read(const struct engine_info *from, struct record *record, diskv_fields *fields)
 {
     fields->len = 0;
     if (!record_parse(from->record, record, fields)) {
@@ -265,10 +264,10 @@ static void type_set(const struct engine_info *from, const struct record *record
 }
 
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
-                      struct fields *fields, struct record *record)
+                      diskv_fields *fields, struct record *record)
 {
     struct record own_record;
-    struct fields own_fields;
+    diskv_fields own_fields;
     if (!record)
         record = &own_record;
     if (!fields)

@@ -116,15 +116,15 @@ struct record {
 /* The entity tag of bytes with this hash, this media type and these fields: the same on every
  * server. */
 void record_etag(const uint8_t hash[static RECORD_HASH_LEN], const char *type,
-                 const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
+                 const diskv_fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
 /* The tag of what has no record, by its file's identity. */
 void record_etag_of_file(const uint8_t ident[static ENGINE_IDENT_LEN], const char *type,
-                         const struct fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
+                         const diskv_fields *fields, char etag[static DISKV_ETAG_MAX + 1]);
 
 /* Writes the record and the fields as JSON text, where there is a hash as
  * {"":"<hash>:<size>:<mtime in ns>", …} in hexadecimal; EMETADATA where they have no room. */
-int record_format(const struct record *record, const struct fields *fields,
+int record_format(const struct record *record, const diskv_fields *fields,
                   char out[static ENGINE_RECORD_MAX + 1]);
 
 /* What an engine's info means. Nothing in it is trusted: a tag that does not fit the file is
@@ -132,7 +132,7 @@ int record_format(const struct record *record, const struct fields *fields,
  * there is no record of the value as it is; `record` is set where there is. `fields` and `record`
  * may be NULL. */
 bool info_from_engine(const diskv *store, const struct engine_info *from, struct diskv_info *out,
-                      struct fields *fields, struct record *record);
+                      diskv_fields *fields, struct record *record);
 
 /* True where the value's identity tells of every change from now on, so that what is known of it
  * may be kept. `recorded` is what info_from_engine said. */

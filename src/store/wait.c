@@ -110,6 +110,15 @@ int diskv_annotate_wait(diskv *store, const char *key, size_t len,
     return waiter_wait(&w);
 }
 
+int diskv_amend_wait(diskv *store, const char *key, size_t len, diskv_amender *amender,
+                     void *amender_ctx, struct diskv_info *out)
+{
+    struct waiter w;
+    waiter_init(&w);
+    diskv_amend(store, key, len, amender, amender_ctx, out, waiter_done, &w);
+    return waiter_wait(&w);
+}
+
 int diskv_list_wait(diskv *store, const struct diskv_list_options *options, struct diskv_page **out)
 {
     struct waiter w;

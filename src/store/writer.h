@@ -49,7 +49,7 @@ struct diskv_writer {
 
     struct noting noting;
     struct record record;
-    struct fields fields;
+    diskv_fields fields;
     struct diskv_info info;
     char record_text[ENGINE_RECORD_MAX + 1];
     char points[ENGINE_POINTS_MAX];

@@ -2,6 +2,7 @@
 #include "store_helpers.h"
 #include "tempdir.h"
 
+#include <pthread.h>
 #include <sys/xattr.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -78,10 +79,10 @@ static void assert_notes(const diskv_reader *reader, const char *expected)
     char text[4096];
     struct diskv_field field;
     size_t len = (size_t)snprintf(text, sizeof text, "%s|", diskv_reader_info(reader)->type);
-    for (size_t i = 0; diskv_reader_field(reader, i, &field); i++)
+    for (size_t i = 0; diskv_fields_at(diskv_reader_fields(reader), i, &field); i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s=%s;", field.name, field.value);
     assert_string_equal(text, expected);
-    assert_false(diskv_reader_field(reader, 1000, &field));
+    assert_false(diskv_fields_at(diskv_reader_fields(reader), 1000, &field));
 }
 
 static void assert_kept(diskv *store, const char *key, const char *expected)
@@ -173,7 +174,7 @@ static void fields_that_have_no_room_are_emetadata(void **state)
     assert_int_equal(annotate(f->store, "k", &options), DISKV_EMETADATA);
     diskv_reader *reader = store_reader(f->store, "k");
     struct diskv_field kept;
-    assert_true(diskv_reader_field(reader, 0, &kept));
+    assert_true(diskv_fields_at(diskv_reader_fields(reader), 0, &kept));
     assert_int_equal(strlen(kept.value), len - 1); /* the longest that fitted */
     diskv_reader_close(reader);
 }
@@ -411,6 +412,76 @@ static void a_change_that_was_cut_off_is_whole(void **state)
     assert_kept(f->store, "k", "text/mine|x-meta-a=new;"); /* another program's word counts */
 }
 
+/* --- Changes made from what is there --- */
+
+/* Adds a field of its own to those that are there. */
+struct amendment {
+    diskv *store;
+    int rc;
+    char name[32];
+    struct diskv_field fields[64];
+    char type[DISKV_TYPE_MAX + 1];
+};
+
+static int amend(void *ctx, const struct diskv_info *current, const diskv_fields *fields,
+                 struct diskv_write_options *notes)
+{
+    struct amendment *a = ctx;
+    size_t count = 0;
+    while (count < COUNT(a->fields) - 1 && diskv_fields_at(fields, count, &a->fields[count]))
+        count++;
+    a->fields[count++] = (struct diskv_field){a->name, "mine"};
+    snprintf(a->type, sizeof a->type, "%s", current->type);
+    *notes = with(a->type, a->fields, count);
+    return a->rc;
+}
+
+static void *amend_once(void *ctx)
+{
+    struct amendment *a = ctx;
+    a->rc = diskv_amend_wait(a->store, "k", 1, amend, a, NULL);
+    return NULL;
+}
+
+static void changes_that_meet_are_all_there(void **state)
+{
+    struct fixture *f = *state;
+    enum { THREADS = 32 };
+    struct amendment all[THREADS];
+    pthread_t threads[THREADS];
+    char expected[1024] = "text/plain|";
+    const struct diskv_write_options options = with("text/plain", NULL, 0);
+    assert_int_equal(put(f->store, "k", "value", &options), 0);
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (struct amendment){.store = f->store};
+        snprintf(all[i].name, sizeof all[i].name, "x-meta-%02d", i);
+        assert_int_equal(pthread_create(&threads[i], NULL, amend_once, &all[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(all[i].rc, 0);
+        size_t len = strlen(expected);
+        snprintf(expected + len, sizeof expected - len, "%s=mine;", all[i].name);
+    }
+    assert_kept(f->store, "k", expected);
+    assert_value(f->store, "k", "value");
+}
+
+static void a_change_that_is_refused_or_is_none_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct amendment a = {.store = f->store, .name = "x-meta-a", .rc = DISKV_EPRECONDITION};
+    const struct diskv_write_options options = with("text/plain", three, COUNT(three));
+    assert_int_equal(put(f->store, "j", "value", &options), 0);
+    assert_int_equal(diskv_amend_wait(f->store, "j", 1, amend, &a, NULL), DISKV_EPRECONDITION);
+    a.rc = 0;
+    snprintf(a.name, sizeof a.name, "No Token");
+    assert_int_equal(diskv_amend_wait(f->store, "j", 1, amend, &a, NULL), DISKV_EINVAL);
+    assert_kept(f->store, "j", "text/plain|" THREE);
+    assert_int_equal(diskv_amend_wait(f->store, "none", 4, amend, &a, NULL), DISKV_ENOTFOUND);
+    assert_int_equal(diskv_amend_wait(f->store, "", 0, amend, &a, NULL), DISKV_EKEY);
+}
+
 #define ON(engine, name)                                      \
     {                                                         \
 #engine ": " #name, name, setup_##engine, teardown, 0 \
@@ -431,6 +502,8 @@ int main(void)
         CASE(a_compressed_value_is_read_as_before),
         CASE(equal_bytes_type_and_fields_have_the_same_tag_in_any_store),
         CASE(whatever_differs_makes_another_tag),
+        CASE(changes_that_meet_are_all_there),
+        CASE(a_change_that_is_refused_or_is_none_changes_nothing),
         ON(fs, an_edit_in_place_keeps_type_and_fields),
         ON(fs, what_changes_beside_a_file_of_another_program_changes_its_tag),
         ON(fs, a_change_that_was_cut_off_is_whole),

@@ -81,10 +81,10 @@ static void assert_note(struct fixture *f, const char *key)
     struct diskv_field field;
     diskv_reader *reader = reader_of(f, key, DISKV_READ_DIRECT);
     assert_string_equal(diskv_reader_info(reader)->type, noted.type);
-    assert_true(diskv_reader_field(reader, 0, &field));
+    assert_true(diskv_fields_at(diskv_reader_fields(reader), 0, &field));
     assert_string_equal(field.name, note.name);
     assert_string_equal(field.value, note.value);
-    assert_false(diskv_reader_field(reader, 1, &field));
+    assert_false(diskv_fields_at(diskv_reader_fields(reader), 1, &field));
     diskv_reader_close(reader);
 }
 
@@ -126,7 +126,7 @@ static void a_copy_keeps_what_its_writer_says_and_nothing_of_its_source(void **s
     assert_note(f, "a");
     diskv_reader *reader = reader_of(f, "b", DISKV_READ_CACHED);
     assert_string_equal(diskv_reader_info(reader)->type, "");
-    assert_false(diskv_reader_field(reader, 0, &field));
+    assert_false(diskv_fields_at(diskv_reader_fields(reader), 0, &field));
     diskv_reader_close(reader);
     assert_string_equal(store_stat(f->store, "a").etag, store_stat(f->store, "noted").etag);
     assert_string_equal(store_stat(f->store, "b").etag, store_stat(f->store, "plain").etag);

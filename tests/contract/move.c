@@ -42,10 +42,10 @@ static void assert_kept(diskv *store, const char *key, const char *type, const c
     struct diskv_field field;
     diskv_reader *reader = store_reader(store, key);
     assert_string_equal(diskv_reader_info(reader)->type, type);
-    assert_int_equal(diskv_reader_field(reader, 0, &field), value != NULL);
+    assert_int_equal(diskv_fields_at(diskv_reader_fields(reader), 0, &field), value != NULL);
     if (value)
         assert_string_equal(field.value, value);
-    assert_false(diskv_reader_field(reader, 1, &field));
+    assert_false(diskv_fields_at(diskv_reader_fields(reader), 1, &field));
     diskv_reader_close(reader);
 }
 

@@ -16,7 +16,7 @@ static void check_info(const struct engine_info *from, const struct diskv_info *
 
 /* What was read of a record and written anew is read as the same. */
 static void check_record(const diskv *store, const struct engine_info *from,
-                         const struct diskv_info *info, const struct fields *fields,
+                         const struct diskv_info *info, const diskv_fields *fields,
                          const struct record *record)
 {
     struct engine_info again = *from;
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const diskv store;
     struct engine_info from = {0};
     struct diskv_info info;
-    struct fields fields;
+    diskv_fields fields;
     struct record record;
     char numbers[64];
     int64_t seconds = 0, nanoseconds = 0;
