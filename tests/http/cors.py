@@ -39,7 +39,7 @@ def every_kind_of_answer(s, *headers):
 
     def refused(request_line, more):
         """A refusal that comes while the body does."""
-        answer = raw(s.port, f"{request_line} HTTP/1.1\r\nHost: h\r\n{lines}{more}\r\n".encode(), timeout=1)
+        answer = raw(s.port, f"{request_line} HTTP/1.1\r\nHost: h\r\n{lines}{more}\r\n".encode())
         head = answer.split(b"\r\n\r\n")[0].decode().split("\r\n")
         fields = {}
         for name, value in (line.split(": ", 1) for line in head[1:]):

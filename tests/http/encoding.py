@@ -191,7 +191,8 @@ def what_another_program_compressed_goes_out_as_it_lies_and_with_its_length():
         whole = get(s, "a", None, "-H", "Range: bytes=0-9")
         assert (whole.status, whole.body) == (200, TEXT)
         for line in (b"GET", b"HEAD"):
-            answer = raw(s.port, line + b" /keys/a HTTP/1.1\r\nHost: h\r\nIf-None-Match: *\r\n\r\n", timeout=1)
+            answer = raw(s.port, line + b" /keys/a HTTP/1.1\r\nHost: h\r\nIf-None-Match: *\r\n"
+                                        b"Connection: close\r\n\r\n")
             assert answer.startswith(b"HTTP/1.1 304 ") and answer.index(b"\r\n\r\n") == len(answer) - 4
         write(s, "plain", TEXT)
         answer = get(s, "plain", "gzip")

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 
-from diskvtest import Server, curl, main, raw, test
+from diskvtest import Server, curl, main, test
+from rawhttp import Connection, request
 
 TYPE = "application/merge-patch+json"
 BINARY = "application/octet-stream"
@@ -198,9 +199,10 @@ def more_than_16_kib_is_413_sized_or_in_chunks():
             assert patch(s, "a", fits, *options).status == 204
             assert patch(s, "a", {"x-meta-a": None}, *options).status == 204
         assert patch(s, "a", b" " * 1_000_000, "-H", "Transfer-Encoding: chunked").status == 413
-        answer = raw(s.port, b"PATCH /keys/a?meta HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-                             b"Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n", timeout=1)
-        assert answer.startswith(b"HTTP/1.1 413 ")
+        with Connection(s.port) as c:
+            c.send(request("PATCH", "/keys/a?meta", "Content-Type: application/json", "Content-Length: 1000000",
+                           "Expect: 100-continue"))
+            assert c.answer().status == 413
 
 
 @test
