@@ -404,6 +404,9 @@ void diskv_writer_flush(diskv_writer *writer, diskv_done *done, void *ctx);
  * failed. */
 bool diskv_writer_flush_now(diskv_writer *writer);
 
+/* diskv_writer_flush, waiting: the caller's own thread does the work, and leaves nothing under way. */
+int diskv_writer_flush_wait(diskv_writer *writer);
+
 /* Appends all of `data`, flushing as often as that takes. After an error the writer can only be
  * closed. In Go: WriteStream, with diskv_writer_commit_wait at its end. */
 int diskv_writer_append_wait(diskv_writer *writer, const void *data, size_t len);

@@ -82,13 +82,6 @@ struct engine_read {
     size_t got; /* out: less than `len` only at the end of the value */
 };
 
-struct engine_write {
-    struct engine_op op;
-    struct engine_writer *writer;
-    const void *data; /* goes behind what was written before */
-    size_t len;
-};
-
 struct engine_fill {
     struct engine_op op;
     struct engine_writer *writer; /* nothing was written to it */
@@ -251,7 +244,9 @@ struct engine_ops {
 
     /* Begins a value; waits for nothing. Nobody sees it before commit, which says whose it is. */
     int (*begin)(struct engine *engine, struct engine_writer **out);
-    void (*write)(struct engine_write *w);
+
+    /* Puts bytes behind what was written before. May wait: for workers. */
+    int (*write)(struct engine_writer *writer, const void *data, size_t len);
 
     /* What a value of `size` bytes is sure to fail with at its commit, unless something changes
      * meanwhile: ENOSPACE, EACCESS; else 0. Never waits. NULL where nothing is sure. */

@@ -240,7 +240,7 @@ struct fs_writer {
 
 int fs_begin(struct engine *engine, struct engine_writer **out);
 int fs_probe(struct engine *engine, const char *key, size_t len, uint64_t size);
-void fs_write(struct engine_write *w);
+int fs_write(struct engine_writer *writer, const void *data, size_t len);
 void fs_abort(struct engine_writer *writer);
 void fs_commit(struct engine_commit *c);
 

@@ -113,19 +113,12 @@ int fs_file_append(struct fs *fs, struct fs_writer *w, const char *data, size_t 
     return rc;
 }
 
-static void write_run(struct job *job)
+int fs_write(struct engine_writer *writer, const void *data, size_t len)
 {
-    struct engine_write *write = container_of(job, struct engine_write, op.job);
-    struct fs_writer *w = fs_writer_of(write->writer);
-    int rc = fs_file_append(writer_fs(w), w, write->data, write->len);
-    write->op.done(&write->op, rc ? error_from_errno(-rc) : 0);
-}
-
-void fs_write(struct engine_write *w)
-{
-    assert(!fs_writer_of(w->writer)->shared);
-    w->op.job.run = write_run;
-    workers_post(writer_fs(fs_writer_of(w->writer))->workers, &w->op.job);
+    struct fs_writer *w = fs_writer_of(writer);
+    assert(!w->shared);
+    int rc = fs_file_append(writer_fs(w), w, data, len);
+    return rc ? error_from_errno(-rc) : 0;
 }
 
 static void abort_run(struct job *job)

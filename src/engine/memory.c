@@ -162,10 +162,9 @@ static int value_append(struct value *v, const void *data, size_t len)
     return 0;
 }
 
-static void memory_write(struct engine_write *w)
+static int memory_write(struct engine_writer *writer, const void *data, size_t len)
 {
-    struct value *v = container_of(w->writer, struct memory_writer, writer)->value;
-    w->op.done(&w->op, value_append(v, w->data, w->len));
+    return value_append(container_of(writer, struct memory_writer, writer)->value, data, len);
 }
 
 static void memory_fill(struct engine_fill *f)

@@ -12,9 +12,11 @@ static void copy_end(diskv_writer *w, int rc)
     w->done(w->ctx, rc);
 }
 
-static void write_done(struct engine_op *op, int rc)
+static void write_run(struct job *job)
 {
-    copy_end(container_of(op, diskv_writer, under_way.copying.write.op), rc);
+    diskv_writer *w = container_of(job, diskv_writer, under_way.copying.write);
+    const struct cache_entry *cached = w->under_way.copying.from->cached;
+    copy_end(w, w->store->engine->ops->write(w->engine_writer, cached->data, cached->size));
 }
 
 /* Writes what is cached, whose file is another by now. What is cached of a compressed file cannot
@@ -33,11 +35,8 @@ static void cached_write(diskv_writer *w)
     }
     w->size = w->stored = cached->size;
     writer_hashed(w, XXH3_128bits(cached->data, cached->size));
-    w->under_way.copying.write = (struct engine_write){.op.done = write_done,
-                                                       .writer = w->engine_writer,
-                                                       .data = cached->data,
-                                                       .len = cached->size};
-    w->store->engine->ops->write(&w->under_way.copying.write);
+    w->under_way.copying.write.run = write_run;
+    workers_post(w->store->workers, &w->under_way.copying.write);
 }
 
 /* Takes over what the record says of the file, as far as it holds: the rest is the writer's own. */

@@ -6,70 +6,66 @@
 #include "writer.h"
 
 #include "util.h"
+#include "wait.h"
 
 /* Writers of a store that have a second buffer: enough to keep all workers busy. */
 #define SECOND_MAX 16
 
-static void encode_post(diskv_writer *w);
+static void go_on(diskv_writer *w);
 
 static bool is_encoding(const diskv_writer *w)
 {
     return w->store->codec && !w->as_is;
 }
 
-/* The encoder took the buffer and all of its output is where it belongs, or could not be brought
- * there. */
-static void encoded_gone(diskv_writer *w, int rc)
+static void post(diskv_writer *w, void (*run)(struct job *job))
 {
-    w->len = w->taken = 0;
+    w->under_way.job.run = run;
+    workers_post(w->store->workers, &w->under_way.job);
+}
+
+static int write_out(diskv_writer *w, const char *data, size_t len)
+{
+    w->stored += len;
+    return w->store->engine->ops->write(w->engine_writer, data, len);
+}
+
+/* The encoder takes the buffer and, at the end, gives all that it has. */
+static int encode(diskv_writer *w)
+{
+    size_t len;
+    int rc;
+    do {
+        rc = writer_encode(w, &len);
+        if (!rc && len)
+            rc = write_out(w, w->encoded, len);
+    } while (!rc && len && !w->drained);
+    w->taken = 0;
+    return rc;
+}
+
+/* Empties the buffer by the caller's own thread. */
+static int buffer_drain(diskv_writer *w)
+{
+    w->behind_rc = is_encoding(w) ? encode(w) : write_out(w, w->buf, w->len);
+    w->len = 0;
+    return w->behind_rc;
+}
+
+static void drain_run(struct job *job)
+{
+    diskv_writer *w = container_of(job, diskv_writer, under_way.job);
+    int rc = buffer_drain(w);
     if (rc || !w->ending)
         w->done(w->ctx, rc);
     else
         writer_commit(w);
 }
 
-static void encoded_written(struct engine_op *op, int rc)
+static void behind_run(struct job *job)
 {
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->stored += w->under_way.write.len;
-    if (!rc && !w->drained)
-        encode_post(w);
-    else
-        encoded_gone(w, rc);
-}
-
-static void write_start(diskv_writer *w, const char *data, size_t len,
-                        void (*done)(struct engine_op *op, int rc))
-{
-    w->under_way.write = (struct engine_write){
-        .op.done = done, .writer = w->engine_writer, .data = data, .len = len};
-    w->store->engine->ops->write(&w->under_way.write);
-}
-
-static void encode_run(struct job *job)
-{
-    diskv_writer *w = container_of(job, diskv_writer, under_way.encode);
-    size_t len;
-    int rc = writer_encode(w, &len);
-    if (rc || !len)
-        encoded_gone(w, rc);
-    else
-        write_start(w, w->encoded, len, encoded_written);
-}
-
-static void encode_post(diskv_writer *w)
-{
-    w->under_way.encode.run = encode_run;
-    workers_post(w->store->workers, &w->under_way.encode);
-}
-
-static void go_on(diskv_writer *w);
-
-static void behind_written(struct engine_op *op, int rc)
-{
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->stored += w->under_way.write.len;
-    w->behind_rc = rc;
+    diskv_writer *w = container_of(job, diskv_writer, under_way.job);
+    w->behind_rc = write_out(w, w->behind_buf, w->behind_len);
     if (atomic_exchange(&w->behind, BEHIND_NONE) == BEHIND_AWAITED)
         go_on(w);
 }
@@ -90,26 +86,17 @@ static bool second_take(diskv_writer *w)
 static void behind_start(diskv_writer *w)
 {
     char *data = w->buf;
-    size_t len = w->len;
     size_t cap = w->cap;
-    if (!len)
+    if (!w->len)
         return;
     w->buf = w->behind_buf;
     w->cap = w->behind_cap;
-    w->len = 0;
     w->behind_buf = data;
+    w->behind_len = w->len;
     w->behind_cap = cap;
-    atomic_store(&w->behind, BEHIND_UNDER_WAY);
-    write_start(w, data, len, behind_written);
-}
-
-static void only_written(struct engine_op *op, int rc)
-{
-    diskv_writer *w = container_of(op, diskv_writer, under_way.write.op);
-    w->stored += w->len;
     w->len = 0;
-    w->behind_rc = rc;
-    w->done(w->ctx, rc);
+    atomic_store(&w->behind, BEHIND_UNDER_WAY);
+    post(w, behind_run);
 }
 
 /* Nothing is under way: does what was asked for. */
@@ -120,11 +107,11 @@ static void go_on(diskv_writer *w)
     } else if (w->behind_rc) {
         w->done(w->ctx, w->behind_rc);
     } else if (is_encoding(w) && (w->len || w->ending)) {
-        encode_post(w);
+        post(w, drain_run);
     } else if (w->ending) {
         writer_commit(w);
     } else if (w->len && !second_take(w)) {
-        write_start(w, w->buf, w->len, only_written);
+        post(w, drain_run);
     } else {
         behind_start(w);
         w->done(w->ctx, 0);
@@ -145,6 +132,16 @@ bool diskv_writer_flush_now(diskv_writer *w)
         return false;
     behind_start(w);
     return true;
+}
+
+int diskv_writer_flush_wait(diskv_writer *w)
+{
+    if (atomic_load(&w->behind) == BEHIND_NONE && !w->behind_rc)
+        return w->len ? buffer_drain(w) : 0;
+    struct waiter waiter;
+    waiter_init(&waiter);
+    diskv_writer_flush(w, waiter_done, &waiter);
+    return waiter_wait(&waiter);
 }
 
 void diskv_writer_flush(diskv_writer *w, diskv_done *done, void *ctx)

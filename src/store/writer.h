@@ -14,7 +14,7 @@ struct copying {
     union {
         struct engine_open open;
         struct engine_copy copy;
-        struct engine_write write;
+        struct job write;
     };
 };
 
@@ -34,7 +34,7 @@ struct diskv_writer {
     uint64_t size, size_hint;
     bool second;      /* counts in the store's second_buffers */
     char *behind_buf; /* the other buffer, perhaps being written */
-    size_t behind_cap;
+    size_t behind_len, behind_cap;
     atomic_int behind; /* an enum behind */
     int behind_rc;     /* of what was written so: tells while none is under way */
 
@@ -65,8 +65,7 @@ struct diskv_writer {
     diskv_done *done;
     void *ctx;
     union {
-        struct job encode;
-        struct engine_write write;
+        struct job job;
         struct engine_fill fill;
         struct copying copying;
         struct engine_commit commit;

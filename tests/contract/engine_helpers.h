@@ -20,10 +20,6 @@ struct op_read {
     struct engine_read read;
     struct waiter waiter;
 };
-struct op_write {
-    struct engine_write write;
-    struct waiter waiter;
-};
 struct op_fill {
     struct engine_fill fill;
     struct waiter waiter;
@@ -65,7 +61,6 @@ struct op_clear {
     }
 WAITER_DONE(op_open, open)
 WAITER_DONE(op_read, read)
-WAITER_DONE(op_write, write)
 WAITER_DONE(op_fill, fill)
 WAITER_DONE(op_copy, copy)
 WAITER_DONE(op_commit, commit)
@@ -107,11 +102,7 @@ static inline int engine_read_wait(struct engine_reader *r, void *buf, size_t le
 
 static inline int engine_write_wait(struct engine_writer *w, const void *data, size_t len)
 {
-    struct op_write o = {
-        .write = {.op.done = op_write_done, .writer = w, .data = data, .len = len}};
-    sem_init(&o.waiter.done, 0, 0);
-    w->engine->ops->write(&o.write);
-    return waiter_wait(&o.waiter);
+    return w->engine->ops->write(w, data, len);
 }
 
 static inline int engine_fill_wait(struct engine_writer *w, struct engine_fill fill)

@@ -235,6 +235,30 @@ static void room_that_needs_no_wait_is_made_at_once_and_no_byte_is_lost(void **s
     free(value);
 }
 
+static void flushes_of_either_kind_write_what_was_appended_in_order(void **state)
+{
+    diskv *store = store_of(state);
+    char *value = large_value();
+    diskv_writer *writer;
+    size_t rounds = 0;
+    assert_int_equal(diskv_writer_open(store, "k", 1, NULL, &writer), 0);
+    assert_int_equal(diskv_writer_flush_wait(writer), 0); /* of nothing */
+    for (size_t at = 0; at < LARGE; rounds++) {
+        size_t len = LARGE - at < ODD_STEP ? LARGE - at : ODD_STEP;
+        int64_t n = diskv_writer_append(writer, value + at, len);
+        assert_true(n >= 0);
+        at += (size_t)n;
+        if (rounds % 3)
+            diskv_writer_flush_now(writer);
+        else
+            assert_int_equal(diskv_writer_flush_wait(writer), 0);
+    }
+    assert_int_equal(diskv_writer_commit_wait(writer), 0);
+    diskv_writer_close(writer);
+    assert_large_value(store, "k", value);
+    free(value);
+}
+
 /* Makes the writer's buffer full, and returns how much that took. */
 static size_t writer_fill(diskv_writer *writer, const char *value)
 {
@@ -556,6 +580,7 @@ static void guarded_writes_of_many_threads_lose_no_update(void **state)
         CASE_OF(setup, stat_says_what_the_writer_and_the_reader_say),                \
         CASE_OF(setup, a_value_written_in_odd_parts_is_read_in_odd_parts),           \
         CASE_OF(setup, room_that_needs_no_wait_is_made_at_once_and_no_byte_is_lost), \
+        CASE_OF(setup, flushes_of_either_kind_write_what_was_appended_in_order),     \
         CASE_OF(setup, what_is_put_where_the_buffer_has_room_counts_as_if_appended), \
         CASE_OF(setup, a_reader_keeps_the_value_that_it_opened),                     \
         CASE_OF(setup, a_writer_that_is_not_committed_changes_nothing),              \
