@@ -1,4 +1,6 @@
 #include "ahead.h"
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static ssize_t receive(int fd, void *out, size_t len, int flags)
@@ -11,13 +13,21 @@ size_t ahead_take(struct connection *c, void *out, size_t len)
 {
     ssize_t got;
 
-    if (c->untold > 0 || c->unread == 0)
+    if (c->unread == 0)
         return 0;
     got = receive(c->fd, out, len, MSG_DONTWAIT);
     if (got <= 0)
         return 0; /* an end or a failure, too, is found by libmicrohttpd */
-    c->untold = c->unskipped = (size_t)got;
+    c->untold += (size_t)got;
+    c->unskipped += (size_t)got;
     return (size_t)got;
+}
+
+size_t ahead_count(const struct connection *c)
+{
+    int count;
+
+    return c->unread > 0 && ioctl(c->fd, SIOCINQ, &count) == 0 ? (size_t)count : 0;
 }
 
 /* A count below `len` means to libmicrohttpd that the socket is empty, and it waits for an event:

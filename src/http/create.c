@@ -3,12 +3,10 @@
 #include "handlers.h"
 #include "upload.h"
 #include "util.h"
-#include <nettle/sha2.h>
 
 struct create {
     struct upload upload;
     struct sha256_ctx hash;
-    uint64_t size;
     struct diskv_info existing; /* the value that was there */
     char key[2 * SHA256_DIGEST_SIZE + 1];
 };
@@ -18,7 +16,7 @@ static int create_guard(void *ctx, const struct diskv_info *current)
 {
     struct create *c = ctx;
 
-    if (current == NULL || current->size != c->size)
+    if (current == NULL || current->size != c->upload.taken)
         return 0;
     c->existing = *current;
     return DISKV_EPRECONDITION;
@@ -29,6 +27,7 @@ static void create_begin(struct request *r)
     struct create *c = r->state;
 
     sha256_init(&c->hash);
+    c->upload.hash = &c->hash;
     if (upload_read(r, &c->upload))
         upload_open(r, &c->upload, NULL, 0, create_guard, c);
 }
@@ -36,16 +35,8 @@ static void create_begin(struct request *r)
 static enum MHD_Result create_body(struct request *r, const char *data, size_t *len)
 {
     struct create *c = r->state;
-    size_t offered = *len;
-    enum MHD_Result result = upload_take(r, &c->upload, data, len);
-    const void *ahead;
-    size_t ahead_len = upload_take_ahead(r, &c->upload, &ahead);
 
-    sha256_update(&c->hash, offered - *len, (const uint8_t *)data);
-    if (ahead_len > 0)
-        sha256_update(&c->hash, ahead_len, ahead);
-    c->size += offered - *len + ahead_len;
-    return result;
+    return upload_body(r, &c->upload, data, len);
 }
 
 static enum MHD_Result store(struct request *r, struct create *c)

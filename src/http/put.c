@@ -45,11 +45,8 @@ static void put_begin(struct request *r)
 static enum MHD_Result put_body(struct request *r, const char *data, size_t *len)
 {
     struct put *p = r->state;
-    enum MHD_Result result = upload_take(r, &p->upload, data, len);
-    const void *ahead;
 
-    upload_take_ahead(r, &p->upload, &ahead);
-    return result;
+    return upload_body(r, &p->upload, data, len);
 }
 
 static enum MHD_Result put_end(struct request *r)

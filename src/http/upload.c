@@ -3,8 +3,15 @@
 #include "context.h"
 #include "header.h"
 #include "loop.h"
+#include "util.h"
 
 #define AHEAD_MIN 16384 /* bytes: fewer are not worth an extra call */
+
+/* Where so much is there, a thread that may wait takes it from the socket to the file, in pieces
+ * that it still has at hand when it writes them; and others' have their turn now and then. */
+#define HAUL_MIN   (128 * 1024)
+#define HAUL_PIECE (64 * 1024)
+#define HAUL_MAX   (2 * 1024 * 1024)
 
 bool upload_read_metadata(struct request *r, struct metadata *out)
 {
@@ -81,11 +88,13 @@ static enum MHD_Result give_up(struct request *r, struct upload *u, int rc)
 static void note_taken(struct request *r, struct upload *u, const void *data, size_t len)
 {
     digest_update(&u->digest, data, len);
+    if (u->hash != NULL && len > 0)
+        sha256_update(u->hash, len, data);
     connection_moved(r->connection, len);
     u->taken += len;
 }
 
-enum MHD_Result upload_take(struct request *r, struct upload *u, const char *data, size_t *len)
+static enum MHD_Result take(struct request *r, struct upload *u, const char *data, size_t *len)
 {
     int64_t taken;
 
@@ -111,25 +120,52 @@ enum MHD_Result upload_take(struct request *r, struct upload *u, const char *dat
     return MHD_YES;
 }
 
-size_t upload_take_ahead(struct request *r, struct upload *u, const void **data)
+/* Takes up to `max` bytes more of the body, no more than are there and the writer has room for. */
+static size_t take_ahead(struct request *r, struct upload *u, size_t max)
 {
-    uint64_t left = r->framing.length > u->taken ? r->framing.length - u->taken : 0;
-    size_t wanted = left < SIZE_MAX / 2 ? (size_t)left : SIZE_MAX / 2;
-    void *space;
-    size_t len;
+    uint64_t left = r->framing.length - u->taken;
+    void *space = NULL;
+    size_t wanted = left < max ? (size_t)left : max;
+    size_t len = diskv_writer_space(u->writer, wanted, &space);
 
-    if (left < AHEAD_MIN || u->writer == NULL || u->flushing)
-        return 0;
-    len = diskv_writer_space(u->writer, wanted, &space);
     if (len == 0 && diskv_writer_flush_now(u->writer))
         len = diskv_writer_space(u->writer, wanted, &space);
-    if (len < AHEAD_MIN)
-        return 0;
-    len = ahead_take(r->connection, space, len);
+    if (len > 0)
+        len = ahead_take(r->connection, space, len);
     diskv_writer_filled(u->writer, len);
     note_taken(r, u, space, len);
-    *data = space;
     return len;
+}
+
+/* On a bulk thread. What fails shows at the next flush, or at the commit. */
+static void haul(struct job *job)
+{
+    struct upload *u = container_of(job, struct upload, job);
+    uint64_t left = u->request->framing.length - u->taken;
+    uint64_t end = u->taken + (left < HAUL_MAX ? left : HAUL_MAX);
+    size_t len;
+
+    do {
+        len = take_ahead(u->request, u, HAUL_PIECE - (size_t)(u->taken % HAUL_PIECE));
+    } while (len > 0 && u->taken < end &&
+             (u->taken % HAUL_PIECE > 0 || diskv_writer_flush_wait(u->writer) == 0));
+    request_done(u->request, 0);
+}
+
+enum MHD_Result upload_body(struct request *r, struct upload *u, const char *data, size_t *len)
+{
+    enum MHD_Result result = take(r, u, data, len);
+    uint64_t left = r->framing.length > u->taken ? r->framing.length - u->taken : 0;
+
+    if (left < AHEAD_MIN || u->writer == NULL || u->flushing)
+        return result;
+    if (left >= HAUL_MIN && ahead_count(r->connection) >= HAUL_MIN) {
+        u->request = r;
+        u->job.run = haul;
+        return request_work(r, &u->job) ? MHD_YES : MHD_NO;
+    }
+    take_ahead(r, u, SIZE_MAX);
+    return result;
 }
 
 enum MHD_Result upload_commit(struct request *r, struct upload *u)

@@ -5,11 +5,15 @@
 #include "digest.h"
 #include "metadata.h"
 #include "request.h"
+#include <nettle/sha2.h>
 
 /* All zeroes at first. */
 struct upload {
     struct metadata metadata; /* to be kept with the value */
     struct digest digest;     /* what the body must be */
+    struct sha256_ctx *hash;  /* its owner's, of the body as well; or NULL */
+    struct request *request;
+    struct job job; /* that takes more of the body */
     diskv_writer *writer;
     uint64_t taken; /* bytes of the body */
     bool flushing;
@@ -27,12 +31,8 @@ bool upload_read_metadata(struct request *r, struct metadata *out);
 void upload_open(struct request *r, struct upload *u, const char *key, size_t len,
                  diskv_guard *guard, void *guard_ctx);
 
-/* A handler's `body`. */
-enum MHD_Result upload_take(struct request *r, struct upload *u, const char *data, size_t *len);
-
-/* To be called behind upload_take: takes more of the body that is there, at `*data` until the next
- * call for the upload, and returns how much. */
-size_t upload_take_ahead(struct request *r, struct upload *u, const void **data);
+/* A handler's `body`, which takes more than it is given where that is there. */
+enum MHD_Result upload_body(struct request *r, struct upload *u, const char *data, size_t *len);
 
 /* Commits, or fails where the body is not what it should be: to be returned from `end`, which with
  * `committing` set is called for the second time, and finds the outcome in the request's `rc`. */

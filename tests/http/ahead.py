@@ -1,4 +1,5 @@
 """Large bodies are taken from their sockets in large pieces: nothing of that shows but in speed."""
+import collections
 import hashlib
 import http.client
 import os
@@ -164,6 +165,36 @@ def a_large_body_takes_few_receives():
             sizes = [int(line.rsplit("= ", 1)[1]) for line in file if "= " in line and "= -1" not in line]
         assert sum(sizes) >= len(body)  # the trace is not blind
         assert sum(size for size in sizes if size <= 16384) < len(body) // 4
+
+
+@test
+def what_is_there_of_a_large_body_is_not_received_by_the_loop():
+    with Server("--threads", "1") as s, connect(s) as c, c.makefile("rb") as stream:
+        body = bytes(16 << 20)
+        received = collections.Counter()
+        with traced(s, "-e", "trace=recvfrom") as trace:
+            c.sendall(put_head("a", len(body)) + body)
+            assert read_answer(stream)[0] == 201
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file if "= " in line and "= -1" not in line]
+        for line in lines:
+            received[line.split()[0]] += int(line.rsplit("= ", 1)[1])
+        loop = next(line.split()[0] for line in lines if "PUT /keys/a" in line)
+        assert received.total() >= len(body)  # the trace is not blind
+        assert received[loop] < len(body) // 4, received
+
+
+@test
+def a_large_body_for_which_the_disk_has_no_room_is_507_and_leaves_no_trace():
+    with Server("--threads", "1") as s, connect(s) as c, c.makefile("rb") as stream:
+        with traced(s, "-e", "trace=recvfrom,pwrite64", "-e", "inject=pwrite64:error=ENOSPC:when=20+"):
+            c.sendall(put_head("a", 16 << 20))
+            sender = threading.Thread(target=send_what_goes, args=(c, bytes(16 << 20)))
+            sender.start()
+            assert read_answer(stream)[0] == 507
+            sender.join()
+        assert curl(f"{s.url}/keys/a").status == 404
+        assert os.listdir(os.path.join(s.dir, ".diskv", "tmp")) == []
 
 
 if __name__ == "__main__":
