@@ -1,11 +1,12 @@
 """What is acknowledged was synced before, and no thread that serves sockets waits for the disk: the server's system
 calls, as strace saw them."""
+import contextlib
 import http.client
 import os
 import re
 import socket
 import threading
-from contextlib import contextmanager
+import time
 
 from diskvtest import Server, curl, main, test
 from tracing import traced
@@ -15,7 +16,7 @@ CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,ren
 SYNCS = ("fsync", "syncfs")
 
 
-@contextmanager
+@contextlib.contextmanager
 def recorded(server):
     """The server's calls while the block runs: a list of (name, text, thread), filled when it ends."""
     calls = []
@@ -142,6 +143,15 @@ def the_last_close_of_a_value_that_was_erased_meanwhile_is_left_to_others_too():
         assert closed_by and not closed_by & serving
 
 
+def open_files(server):
+    """The names of the files that the server has open; it may open and close others meanwhile."""
+    folder, names = f"/proc/{server.pid}/fd", []
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(f"{folder}/{fd}"))
+    return names
+
+
 @test
 def the_blocks_of_a_large_value_are_not_freed_by_the_thread_that_commits():
     for change, status in ((["-X", "DELETE"], 204), (["-T", "-"], 204)):
@@ -149,6 +159,10 @@ def the_blocks_of_a_large_value_are_not_freed_by_the_thread_that_commits():
             assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(32 << 20)).status == 201
             with recorded(s) as calls:
                 assert curl(*change, f"{s.url}/keys/k", input=b"small").status == status
+                end = time.monotonic() + 60
+                while f"{s.dir}/k (deleted)" in open_files(s):
+                    assert time.monotonic() < end
+                    time.sleep(0.01)
             committer = {thread for name, text, thread in calls if name in ("unlinkat", "renameat") and '"k"' in text}
             freed_by = {thread for name, text, thread in calls
                         if name == "close" and f"{s.dir}/k" in text and "(deleted)" in text}
