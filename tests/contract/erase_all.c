@@ -138,7 +138,7 @@ struct writing {
     diskv *store;
     atomic_bool stop;
     atomic_uint rounds;
-    int rc;
+    atomic_int rc;
 };
 
 static void *writing_main(void *arg)

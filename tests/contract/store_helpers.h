@@ -163,7 +163,7 @@ struct churn {
     int digits;
     atomic_bool stop;
     atomic_uint rounds;
-    int rc;
+    atomic_int rc;
 };
 
 /* For a thread of its own, until `stop`; `rc` is the first error. */
