@@ -62,6 +62,7 @@ struct engine_reader {
 
 struct engine_writer {
     struct engine *engine;
+    bool early; /* for whoever begins it to set: a sync will follow, so have it written out now */
 };
 
 struct engine_open {

@@ -47,7 +47,7 @@ struct fs {
 #define FS_SMALL (64 * 1024)
 
 /* How much a large value gathers in the page cache before the kernel is asked to write it out,
- * which it would do some time later anyway: a sync at the end then finds little left. */
+ * which it would do some time later anyway: a sync that follows then finds little left. */
 #define FS_WRITEBACK_STEP (8 * 1024 * 1024)
 
 #define FS_TMP_NAME 48

@@ -95,7 +95,7 @@ void fs_file_grown(struct fs_writer *w, size_t len)
 {
     uint64_t step = w->size / FS_WRITEBACK_STEP;
     w->size += len;
-    if (w->size / FS_WRITEBACK_STEP != step)
+    if (w->writer.early && w->size / FS_WRITEBACK_STEP != step)
         sys_start_writeback(w->fd, step * FS_WRITEBACK_STEP, FS_WRITEBACK_STEP);
 }
 

@@ -92,6 +92,7 @@ int diskv_import(diskv *store, const char *key, size_t len, const char *path, bo
     rc = diskv_writer_open(store, key, len, options, &w);
     if (rc)
         return rc;
+    w->engine_writer->early = true; /* whoever imports without a sync makes one for many values */
     rc = store->codec ? content_copy(w, path) : content_fill(w, path, move, (uint64_t)st.st_size);
     if (!rc)
         rc = diskv_writer_commit_wait(w);

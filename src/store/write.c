@@ -48,6 +48,7 @@ int diskv_writer_open(diskv *store, const char *key, size_t len,
         writer_free(w);
         return rc;
     }
+    w->engine_writer->early = w->sync;
     XXH3_128bits_reset(w->hash);
     *out = w;
     return 0;

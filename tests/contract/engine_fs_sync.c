@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 static atomic_int fsyncs, syncfss;
+static atomic_ullong written_out;
 
 int __real_sys_fsync(int fd);
 int __wrap_sys_fsync(int fd);
@@ -28,6 +29,14 @@ int __wrap_sys_syncfs(int fd)
 {
     atomic_fetch_add(&syncfss, 1);
     return __real_sys_syncfs(fd);
+}
+
+void __real_sys_start_writeback(int fd, uint64_t offset, uint64_t len);
+void __wrap_sys_start_writeback(int fd, uint64_t offset, uint64_t len);
+void __wrap_sys_start_writeback(int fd, uint64_t offset, uint64_t len)
+{
+    atomic_fetch_add(&written_out, len);
+    __real_sys_start_writeback(fd, offset, len);
 }
 
 struct fixture {
@@ -201,11 +210,32 @@ static void durable_writes_among_others_are_synced_with_the_directories_those_ma
         assert_syncs(3, 0); /* it was ahead of all others */
 }
 
+static void a_large_value_is_written_out_as_it_comes_where_a_sync_will_follow(void **state)
+{
+    enum { STEP = 1 << 20, STEPS = 20 };
+    struct fixture *f = *state;
+    char *data = calloc(1, STEP);
+    assert_non_null(data);
+    for (int early = 0; early < 2; early++) {
+        struct engine_writer *w;
+        assert_int_equal(f->engine->ops->begin(f->engine, &w), 0);
+        w->early = early;
+        atomic_store(&written_out, 0);
+        for (int i = 0; i < STEPS; i++)
+            assert_int_equal(engine_write_wait(w, data, STEP), 0);
+        unsigned long long out = atomic_load(&written_out);
+        assert_in_range(out, early ? STEP : 0, early ? STEPS * STEP : 0);
+        f->engine->ops->abort(w);
+    }
+    free(data);
+}
+
 int main(void)
 {
 #define CASE(setup, name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(setup, a_durable_write_syncs_its_file_and_its_directory),
+        CASE(setup, a_large_value_is_written_out_as_it_comes_where_a_sync_will_follow),
         CASE(setup, a_durable_write_syncs_each_directory_that_got_a_new_one),
         CASE(setup, a_durable_erase_syncs_the_directory),
         CASE(setup, a_durable_move_syncs_the_file_and_both_directories),
