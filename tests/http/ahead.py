@@ -148,6 +148,10 @@ def send_what_goes(c, data):
 def a_body_whose_condition_failed_meanwhile_is_412_and_the_connection_goes_on():
     with Server() as s, connect(s) as c, c.makefile("rb") as stream:
         c.sendall(put_head("a", LARGE, "If-None-Match: *") + bytes(LARGE // 2))
+        end = time.monotonic() + 60
+        while not os.listdir(f"{s.dir}/.diskv/tmp"):  # the upload has begun: a condition that fails before closes
+            assert time.monotonic() < end
+            time.sleep(0.01)
         assert curl("-X", "PUT", "--data-binary", "@-", f"{s.url}/keys/a", input=b"first").status == 201
         c.sendall(bytes(LARGE - LARGE // 2) + b"GET /keys/a HTTP/1.1\r\nHost: h\r\n\r\n")
         assert read_answer(stream)[0] == 412
