@@ -2,6 +2,7 @@
 #include "ahead.h"
 #include "context.h"
 #include "request.h"
+#include "sending.h"
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -283,7 +284,7 @@ ssize_t replay_recv(int fd, void *buf, size_t len, int flags)
 
 ssize_t replay_send(int fd, const void *buf, size_t len, int flags)
 {
-    ssize_t n = sendto(fd, buf, len, flags, NULL, 0);
+    ssize_t n = sending_header(fd, buf, len, flags);
 
     on_sent(fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, n);
     return n;

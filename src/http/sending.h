@@ -1,4 +1,5 @@
-/* Answers whose body goes from the page cache to the socket: no copy passes through here.
+/* Answers whose body goes from the page cache to the socket: but for its first bytes, which leave
+ * with the header, no copy passes through here.
  *
  * libmicrohttpd answers from a descriptor by sendfile64, and calls the one that is defined here,
  * which does what it cannot: it lets no loop wait for the disk, sees how an answer gets on, and
@@ -16,6 +17,9 @@ struct sending;
  * `v->reader` to NULL: it then lives as long as the request. For the loop's thread. */
 bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t len,
                     struct answer *out);
+
+/* Does what send does, for libmicrohttpd; with the header of such an answer, its first bytes go. */
+ssize_t sending_header(int socket, const void *header, size_t len, int flags);
 
 /* To be called when the request ends. NULL is fine. */
 void sending_free(struct sending *s);

@@ -69,6 +69,21 @@ def what_is_sent_is_the_value():
 
 
 @test
+def ranges_that_are_asked_for_at_once_follow_one_another_wherever_they_begin():
+    ranges = [(at, at + 70000 + at % 3) for at in (0, 1, 4095, 4096, 8191, 1000000, SIZE - 70003)]
+    with Server() as s, socket.create_connection(("127.0.0.1", s.port)) as c:
+        write(s.dir, "k", VALUE)
+        c.settimeout(30)
+        for first, last in ranges:
+            c.sendall(b"GET /keys/k HTTP/1.1\r\nHost: h\r\nRange: bytes=%d-%d\r\n\r\n" % (first, last))
+        with c.makefile("rb") as answers:
+            for first, last in ranges:
+                while answers.readline() != b"\r\n":
+                    pass
+                assert answers.read(last + 1 - first) == VALUE[first:last + 1], (first, last)
+
+
+@test
 def what_is_read_from_the_disk_is_the_value_too():
     with Server() as s:
         path = write(s.dir, "k", VALUE)
