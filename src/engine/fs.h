@@ -357,4 +357,10 @@ void fs_unwatch(struct engine *engine);
  * no more. */
 int fs_watch_add(struct fs_watch *watch, const char *place, int fd);
 
+/* Until fs_watch_go_on what happens is told of by nobody, and no place begins to be watched: for
+ * while a file has a second name, since the kernel says nothing of what that does to its times.
+ * `path`, which it had, is told of then. NULL is fine. */
+void fs_watch_hold(struct fs_watch *watch);
+void fs_watch_go_on(struct fs_watch *watch, const char *path);
+
 #endif

@@ -25,7 +25,7 @@ static int dir_mode_set(const struct fs *fs, int fd)
     return rc ? rc : fd;
 }
 
-/* Removes what file_to_dir built aside, whichever of its names are there. */
+/* Removes what file_enclose built aside, whichever of its names are there. */
 static void aside_remove(struct fs *fs, const char *aside, int aside_fd)
 {
     if (aside_fd >= 0) {
@@ -56,7 +56,7 @@ static int aside_settle(struct fs *fs, int parent_fd, const char *name, const ch
 
 /* Turns the value `name` into a directory that holds it as `%value`, in one step for every reader.
  * 0 also where the file is gone meanwhile: the caller looks again. */
-static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
+static int file_enclose(struct fs *fs, int parent_fd, const char *name)
 {
     char aside[FS_TMP_NAME];
     fs_tmp_name(fs, aside);
@@ -88,8 +88,19 @@ static int file_to_dir(struct fs *fs, int parent_fd, const char *name)
     return rc;
 }
 
-/* Opens the directory `name`, making it or making a file into it. Sets `*changed` where it did. */
-static int dir_make(struct fs *fs, int parent_fd, const char *name, bool *changed)
+/* The same for the whole `path`. Whoever follows the files looks at the value when it has one name
+ * again. */
+static int file_to_dir(struct fs *fs, int parent_fd, const char *name, const char *path)
+{
+    fs_watch_hold(fs->watch);
+    int rc = file_enclose(fs, parent_fd, name);
+    fs_watch_go_on(fs->watch, path);
+    return rc;
+}
+
+/* Opens the directory `name`, the last of `path`, making it or making a file into it. Sets
+ * `*changed` where it did. */
+static int dir_make(struct fs *fs, int parent_fd, const char *name, const char *path, bool *changed)
 {
     bool made = false;
     for (;;) {
@@ -100,7 +111,7 @@ static int dir_make(struct fs *fs, int parent_fd, const char *name, bool *change
             rc = sys_mkdirat(parent_fd, name, fs->path_perm);
             made = !rc;
         } else if (rc == -ENOTDIR) {
-            rc = file_to_dir(fs, parent_fd, name);
+            rc = file_to_dir(fs, parent_fd, name, path);
         }
         if (rc && rc != -EEXIST)
             return rc;
@@ -115,9 +126,11 @@ static int dirs_make(struct fs *fs, char *path, struct fs_dirs *dirs)
     for (char *name = path, *end; fd >= 0 && name; name = end) {
         end = strchr(name, '/');
         if (end)
-            *end++ = '\0';
+            *end = '\0';
         bool changed = false;
-        int next_fd = dir_make(fs, fd, name, &changed);
+        int next_fd = dir_make(fs, fd, name, path, &changed);
+        if (end)
+            *end++ = '/';
         fs->unsynced |= changed && !dirs->sync;
         if (changed)
             fs_dirs_add(dirs, fd);

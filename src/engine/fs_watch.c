@@ -33,7 +33,7 @@ struct fs_watch {
     struct engine_watcher watcher;
     pthread_t thread;
     int stop_fd;
-    atomic_ullong refused;
+    atomic_ullong places, refused; /* as many as the map has, and how often it took none */
     pthread_mutex_t lock;
     int fd; /* the queue, a negative errno where there is none */
     struct watch_map map;
@@ -117,6 +117,7 @@ int fs_watch_add(struct fs_watch *w, const char *place, int fd)
         number = sys_inotify_add(w->fd, fd, EVENTS);
     }
     rc = number < 0 ? DISKV_EUNAVAILABLE : place_note(w, place, number, &st);
+    atomic_store(&w->places, w->map.count);
     pthread_mutex_unlock(&w->lock);
     if (rc == DISKV_ENOTFOUND)
         return -ENOENT;
@@ -204,6 +205,20 @@ static int queue_read(struct fs_watch *w)
     return n == -EAGAIN ? 0 : n < 0 ? -1 : 1;
 }
 
+void fs_watch_hold(struct fs_watch *w)
+{
+    if (w)
+        pthread_mutex_lock(&w->lock);
+}
+
+void fs_watch_go_on(struct fs_watch *w, const char *path)
+{
+    if (!w)
+        return;
+    file_event(w, path);
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* --- The thread --- */
 
 /* Empties the queue, or begins anew. */
@@ -219,6 +234,7 @@ static void queue_look(struct fs_watch *w)
             queue_open(w);
             lost = had || w->fd >= 0;
         }
+        atomic_store(&w->places, w->map.count);
         pthread_mutex_unlock(&w->lock);
     } while (more > 0);
     if (lost)
@@ -267,9 +283,7 @@ int fs_watch(struct engine *engine, const struct engine_watcher *watcher)
 void fs_watching(struct engine *engine, struct engine_watching *out)
 {
     struct fs_watch *w = container_of(engine, struct fs, engine)->watch;
-    pthread_mutex_lock(&w->lock);
-    *out = (struct engine_watching){w->map.count, atomic_load(&w->refused)};
-    pthread_mutex_unlock(&w->lock);
+    *out = (struct engine_watching){atomic_load(&w->places), atomic_load(&w->refused)};
 }
 
 void fs_unwatch(struct engine *engine)
