@@ -60,13 +60,7 @@ static void annotate_done(struct engine_op *op, int rc)
     struct annotation *a = container_of(op, struct annotation, engine_annotate.op);
     if (!rc)
         info_from_engine(a->store, &a->engine_annotate.info, &a->info, NULL, NULL);
-    a->noting = (struct noting){
-        .changes = {{.key = a->key, .len = a->len}},
-        .count = 1,
-        .info = &a->info,
-        .rc = rc,
-        .noted = annotate_noted,
-    };
+    a->noting.rc = rc;
     index_note(a->store, &a->noting, op->more);
 }
 
@@ -87,6 +81,13 @@ static int annotation_new(diskv *store, const char *key, size_t len, struct anno
         .len = len,
         .guard = annotate_guard,
         .guard_ctx = a,
+    };
+    a->noting = (struct noting){
+        .changes = {{.key = a->key, .len = a->len}},
+        .count = 1,
+        .since = atomic_load(&store->note_number),
+        .info = &a->info,
+        .noted = annotate_noted,
     };
     *out = a;
     return 0;

@@ -37,13 +37,7 @@ static void commit_done(struct engine_op *op, int rc)
         atomic_fetch_add_explicit(&w->store->writes, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->store->bytes_written, w->size, memory_order_relaxed);
     }
-    w->noting = (struct noting){
-        .changes = {{.key = w->key, .len = w->key_len}},
-        .count = 1,
-        .info = &w->info,
-        .rc = rc,
-        .noted = commit_noted,
-    };
+    w->noting.rc = rc;
     index_note(w->store, &w->noting, op->more);
 }
 
@@ -96,6 +90,13 @@ void writer_commit(diskv_writer *w)
         w->done(w->ctx, rc);
         return;
     }
+    w->noting = (struct noting){
+        .changes = {{.key = w->key, .len = w->key_len}},
+        .count = 1,
+        .since = atomic_load(&w->store->note_number),
+        .info = &w->info,
+        .noted = commit_noted,
+    };
     w->under_way.commit = (struct engine_commit){
         .op.done = commit_done,
         .writer = w->engine_writer,

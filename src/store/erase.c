@@ -39,12 +39,7 @@ static void erase_done(struct engine_op *op, int rc)
     struct erase *e = container_of(op, struct erase, engine_erase.op);
     if (!rc)
         atomic_fetch_add_explicit(&e->store->erases, 1, memory_order_relaxed);
-    e->noting = (struct noting){
-        .changes = {{.erase = true, .key = e->key, .len = e->len}},
-        .count = 1,
-        .rc = rc,
-        .noted = erase_noted,
-    };
+    e->noting.rc = rc;
     index_note(e->store, &e->noting, op->more);
 }
 
@@ -63,6 +58,12 @@ void diskv_erase(diskv *store, const char *key, size_t len, diskv_guard *guard, 
     e->ctx = ctx;
     e->len = len;
     memcpy(e->key, key, len);
+    e->noting = (struct noting){
+        .changes = {{.erase = true, .key = e->key, .len = e->len}},
+        .count = 1,
+        .since = atomic_load(&store->note_number),
+        .noted = erase_noted,
+    };
     e->engine_erase = (struct engine_erase){
         .op.done = erase_done,
         .key = e->key,

@@ -22,6 +22,12 @@ static atomic_uint *noted_number(diskv *store, const char *key, size_t len)
     return &store->noted[XXH3_64bits(key, len) % NOTED_SLOTS];
 }
 
+/* True where the key, or one that it shares its number with, was noted or looked at since. */
+static bool is_noted_since(diskv *store, const char *key, size_t len, unsigned since)
+{
+    return (int)(atomic_load(noted_number(store, key, len)) - since) > 0;
+}
+
 /* Under the lock. */
 static void number_take(diskv *store, const char *key, size_t len)
 {
@@ -60,6 +66,19 @@ static struct noting *notings_apply(diskv *store, struct noting *from, int *rc)
     return end;
 }
 
+/* Has whoever follows the files look again at keys of which something was noted since before their
+ * changes were made: it may be what a look found that came behind the change. Under the lock. */
+static void notings_doubt(diskv *store, const struct noting *n)
+{
+    for (; n && store->live; n = n->next) {
+        for (size_t i = 0; i < n->count && !n->rc; i++) {
+            const struct index_change *c = &n->changes[i];
+            if (is_noted_since(store, c->key, c->len, n->since))
+                live_look(store->live, c->key, c->len);
+        }
+    }
+}
+
 /* Nobody has asked for a listing yet, or for changes. */
 static bool is_unasked(diskv *store)
 {
@@ -80,8 +99,10 @@ void index_note(diskv *store, struct noting *n, bool more)
     struct noting *all = store->first_noting;
     store->first_noting = NULL;
     store->last_noting = &store->first_noting;
+    struct noting *asked = is_unasked(store) ? NULL : all;
     int rc = 0;
-    for (struct noting *at = is_unasked(store) ? NULL : all; at;)
+    notings_doubt(store, asked);
+    for (struct noting *at = asked; at;)
         at = notings_apply(store, at, &rc);
     pthread_mutex_unlock(&store->note_lock);
     if (rc && atomic_load(&store->index_stale) != STALE_ALL)
@@ -217,7 +238,7 @@ int index_insert(diskv *store, const char *keys, size_t size, unsigned since, st
     for (size_t at = 0, len; !rc && at < size; at += len + 1) {
         const char *key = keys + at;
         len = strlen(key);
-        if ((int)(atomic_load(noted_number(store, key, len)) - since) > 0)
+        if (is_noted_since(store, key, len, since))
             rc = buf_add(doubtful, key, len + 1);
         else
             changes[n++] = (struct index_change){.key = key, .len = len};

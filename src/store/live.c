@@ -81,10 +81,14 @@ static void live_add(struct live *live, struct waiting *to, const char *name, si
         live_lost(live);
 }
 
+void live_look(struct live *live, const char *key, size_t len)
+{
+    live_add(live, &live->keys, key, len);
+}
+
 static void live_key(void *ctx, const char *key, size_t len)
 {
-    struct live *live = ctx;
-    live_add(live, &live->keys, key, len);
+    live_look(ctx, key, len);
 }
 
 static void live_place(void *ctx, const char *name, size_t len)

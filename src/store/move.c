@@ -52,14 +52,7 @@ static void move_done(struct engine_op *op, int rc)
         info_from_engine(m->store, &m->engine_move.info, &move->info, NULL, NULL);
         move->created = m->engine_move.created;
     }
-    m->noting = (struct noting){
-        .changes = {{.erase = true, .key = move->from, .len = move->from_len},
-                    {.key = move->to, .len = move->to_len}},
-        .count = 2,
-        .info = &move->info,
-        .rc = rc,
-        .noted = move_noted,
-    };
+    m->noting.rc = rc;
     index_note(m->store, &m->noting, op->more);
 }
 
@@ -89,6 +82,14 @@ static int moving_new(diskv *store, struct diskv_move *move, struct moving **out
         .from_guard = move->from_guard || move->metadata ? from_guard : NULL,
         .to_guard = move->to_guard ? to_guard : NULL,
         .guard_ctx = m,
+    };
+    m->noting = (struct noting){
+        .changes = {{.erase = true, .key = move->from, .len = move->from_len},
+                    {.key = move->to, .len = move->to_len}},
+        .count = 2,
+        .since = atomic_load(&store->note_number),
+        .info = &move->info,
+        .noted = move_noted,
     };
     *out = m;
     return 0;

@@ -167,6 +167,7 @@ uint64_t decoding_size(const struct decoding *decoding);
 struct noting {
     struct index_change changes[2]; /* what it did to the keys */
     size_t count;
+    unsigned since; /* the number of the last that was noted before the change was made */
     const struct diskv_info *info; /* of what was written */
     int rc;                        /* in doubt the index is stale, else changes nothing */
     void (*noted)(struct noting *n);
@@ -175,7 +176,9 @@ struct noting {
 
 /* Notes what a change of any kind did, and calls `noted`. With `more` another one is noted next by
  * the same thread, and this one may wait for it: those that end together cost one change of the
- * index. Where the index fails it is stale from then on. */
+ * index. Where the index fails it is stale from then on. Keys of which something was
+ * noted since the change was made are looked at again where files are followed: what was found may
+ * have come behind it. */
 void index_note(diskv *store, struct noting *n, bool more);
 
 /* Brings what the index has of some keys in step with the files, and logs what was not known.
@@ -250,6 +253,9 @@ void background_close(struct background *background);
  * operation must have ended. */
 int live_open(diskv *store);
 void live_close(struct live *live);
+
+/* Has it look at a key. */
+void live_look(struct live *live, const char *key, size_t len);
 
 /* Has it look whether the index is stale. */
 void live_wake(struct live *live);

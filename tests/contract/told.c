@@ -141,6 +141,17 @@ static void assert_told(const struct fixture *f, const char *key)
     }
 }
 
+static void assert_listed(const struct fixture *f, const char *expected)
+{
+    struct diskv_stats stats = {0};
+    for (int tries = 0; stats.keys == 0; tries++) {
+        assert_in_range(tries, 0, TRIES);
+        pause_short();
+        diskv_stats(f->store, &stats);
+    }
+    assert_walk(f->store, "", expected);
+}
+
 /* Makes value k as another program does. */
 static void value_make(const struct fixture *f)
 {
@@ -205,6 +216,37 @@ static void so_is_one_that_could_not_be(void **state)
     assert_told(f, "k");
 }
 
+/* --- Another program's change that is looked at before the store's own is noted --- */
+
+static int is_made_anew(const struct fixture *f, int rc)
+{
+    size_t count = last_of(f, "k").count;
+    sh(f, "echo another > k");
+    told_await(f, "k", count);
+    return rc;
+}
+
+static void what_is_done_to_a_value_that_was_just_put_is_told_of(void **state)
+{
+    const struct fixture *f = *state;
+    value_make(f);
+    hooks[DIR_SYNC] = is_made_anew;
+    assert_int_equal(store_put(f->store, "k", "w"), 0);
+    assert_null(hooks[DIR_SYNC]);
+    assert_told(f, "k");
+}
+
+static void what_was_made_where_a_value_was_just_erased_is_told_of_and_listed(void **state)
+{
+    const struct fixture *f = *state;
+    value_make(f);
+    hooks[DIR_SYNC] = is_made_anew;
+    assert_int_equal(store_erase(f->store, "k"), 0);
+    assert_null(hooks[DIR_SYNC]);
+    assert_told(f, "k");
+    assert_listed(f, "k");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -213,6 +255,8 @@ int main(void)
         TEST(a_value_that_was_put_into_a_directory_is_told_of_as_it_is_there),
         TEST(so_is_one_that_was_moved_before_it_was),
         TEST(so_is_one_that_could_not_be),
+        TEST(what_is_done_to_a_value_that_was_just_put_is_told_of),
+        TEST(what_was_made_where_a_value_was_just_erased_is_told_of_and_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
