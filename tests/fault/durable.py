@@ -14,13 +14,15 @@ from tracing import traced
 CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,renameat2,unlinkat,mkdirat,linkat,"
          "sendmsg,sendto,writev,write,close")
 SYNCS = ("fsync", "syncfs")
+COLD = ("-e", "inject=preadv2:error=EAGAIN")  # nothing is to be had from the disk at once
 
 
 @contextlib.contextmanager
-def recorded(server):
-    """The server's calls while the block runs: a list of (name, text, thread), filled when it ends."""
+def recorded(server, *options):
+    """The server's calls while the block runs: a list of (name, text, thread), filled when it ends. `options` are
+    strace's."""
     calls = []
-    with traced(server, "-y", "-s", "64", "-e", f"trace={CALLS}") as trace:
+    with traced(server, "-y", "-s", "64", "-e", f"trace={CALLS}", *options) as trace:
         yield calls
     with open(trace, encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -100,21 +102,12 @@ def concurrent_commits_share_their_syncs():
         assert 0 < syncs < count, syncs  # one by one, each of the 256 would take two
 
 
-def forget_pages(path):
-    """Has the kernel drop what it keeps of a file in memory."""
-    fd = os.open(path, os.O_RDONLY)
-    os.fsync(fd)
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(fd)
-
-
 @test
 def threads_that_serve_sockets_leave_the_disk_to_others():
     value = os.urandom(3 << 20)
     with Server() as s:
         assert curl("-T", "-", f"{s.url}/keys/cold", input=value).status == 201
-        forget_pages(f"{s.dir}/cold")
-        with recorded(s) as calls:
+        with recorded(s, *COLD) as calls:
             assert curl(f"{s.url}/keys/cold").body == value
             assert curl("-T", "-", f"{s.url}/keys/a", input=b"x").status == 201
             assert curl("-T", "-", "-H", "Expect:", f"{s.url}/keys/a/b", input=value).status == 201
