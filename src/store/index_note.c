@@ -66,14 +66,23 @@ static struct noting *notings_apply(diskv *store, struct noting *from, int *rc)
     return end;
 }
 
+void index_dropping(diskv *store)
+{
+    pthread_mutex_lock(&store->note_lock);
+    atomic_store(&store->dropping, atomic_fetch_add(&store->note_number, 1) + 1);
+    pthread_mutex_unlock(&store->note_lock);
+}
+
 /* Has whoever follows the files look again at keys of which something was noted since before their
- * changes were made: it may be what a look found that came behind the change. Under the lock. */
+ * changes were made, or would have been had the index had them: it may be what a look found that
+ * came behind the change. Under the lock. */
 static void notings_doubt(diskv *store, const struct noting *n)
 {
     for (; n && store->live; n = n->next) {
         for (size_t i = 0; i < n->count && !n->rc; i++) {
             const struct index_change *c = &n->changes[i];
-            if (is_noted_since(store, c->key, c->len, n->since))
+            if (is_noted_since(store, c->key, c->len, n->since) ||
+                (int)(atomic_load(&store->dropping) - n->since) > 0)
                 live_look(store->live, c->key, c->len);
         }
     }

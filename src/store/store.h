@@ -73,6 +73,7 @@ struct diskv {
     struct noting **last_noting;
     atomic_uint noted[NOTED_SLOTS]; /* the number of the last change */
     atomic_uint note_number;        /* of the last of all */
+    atomic_uint dropping;           /* of the last look for keys that places have no more */
     struct changes *changes;
     int64_t broken_ms; /* when it was last said that some changes are not known */
 
@@ -194,6 +195,10 @@ int index_insert(diskv *store, const char *keys, size_t size, unsigned since, st
 
 /* True where the index has the key; false in doubt. */
 bool index_has(diskv *store, const char *key, size_t len);
+
+/* What the index has is about to be looked through for keys that are gone. Those that are noted
+ * later, of changes made before, are looked at again as index_note does. */
+void index_dropping(diskv *store);
 
 /* Makes the index at least this stale, until it is mended. */
 void index_doubt(diskv *store, enum stale stale);

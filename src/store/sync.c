@@ -381,6 +381,7 @@ static int range_drop(struct sync *s, const char *prefix, size_t len)
 static int missing_drop(struct sync *s)
 {
     struct engine *engine = s->store->engine;
+    index_dropping(s->store);
     if (s->fresh || !s->changed.text.len)
         return 0;
     set_sort(&s->changed_set);

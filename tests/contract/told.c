@@ -247,6 +247,31 @@ static void what_was_made_where_a_value_was_just_erased_is_told_of_and_listed(vo
     assert_listed(f, "k");
 }
 
+static int goes_with_its_directory(const struct fixture *f, int rc)
+{
+    char path[STORE_PATH_SIZE];
+    path_join(path, f->dir, "d/x");
+    remove(path);
+    path_join(path, f->dir, "d");
+    remove(path);
+    sh(f, "echo z > z");
+    told_await(f, "z", 0); /* then d was looked at too */
+    return rc;
+}
+
+static void what_was_just_put_in_a_new_directory_that_goes_is_told_to_be_gone(void **state)
+{
+    const struct fixture *f = *state;
+    value_make(f);
+    hooks[DIR_SYNC] = goes_with_its_directory;
+    assert_int_equal(store_put(f->store, "d/x", "w"), 0);
+    assert_null(hooks[DIR_SYNC]);
+    for (int tries = 0; *last_of(f, "d/x").etag; tries++) {
+        assert_in_range(tries, 0, TRIES);
+        pause_short();
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -257,6 +282,7 @@ int main(void)
         TEST(so_is_one_that_could_not_be),
         TEST(what_is_done_to_a_value_that_was_just_put_is_told_of),
         TEST(what_was_made_where_a_value_was_just_erased_is_told_of_and_listed),
+        TEST(what_was_just_put_in_a_new_directory_that_goes_is_told_to_be_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
