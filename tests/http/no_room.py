@@ -5,6 +5,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import time
 from contextlib import contextmanager
 
 from disktest import mounted
@@ -14,11 +15,16 @@ from rawhttp import Connection, request
 DISK_MIB = 24
 
 
+def free_bytes(path):
+    st = os.statvfs(path)
+    return st.f_bavail * st.f_frsize
+
+
 def check_full_disk(kind):
     with mounted(kind, DISK_MIB) as disk, Server(dir=f"{disk}/data") as s:
         old = os.urandom(1 << 20)
         assert curl("-T", "-", f"{s.url}/keys/dir/k", input=old).status == 201
-        big = os.urandom(40 << 20)
+        big, free = os.urandom(40 << 20), free_bytes(disk)
         for args in (["-T", "-"], ["-X", "PUT", "-H", "Expect:", "--data-binary", "@-"]):
             answer = curl(*args, f"{s.url}/keys/dir/k", input=big)
             assert answer.status == 507, answer
@@ -26,6 +32,10 @@ def check_full_disk(kind):
             assert json.loads(answer.body)["status"] == 507
         assert curl(f"{s.url}/keys/dir/k").body == old
         assert os.listdir(f"{s.dir}/.diskv/tmp") == []
+        end = time.monotonic() + 60
+        while free_bytes(disk) < free - len(old):  # the files of the refused are closed after they lost their names
+            assert time.monotonic() < end
+            time.sleep(0.01)
         while (status := curl("-T", "-", f"{s.url}/keys/fill/{os.urandom(8).hex()}", input=old).status) == 201:
             pass
         assert status == 507
