@@ -20,8 +20,10 @@ def on(folder, kind, run, name=None, **options):
 
 
 def wrk_of(file, connections=64, **options):
-    """What measures a server under wrk's GETs of one file."""
+    """What measures a server under wrk's GETs of one file, which is in the page cache: rclone has the
+    kernel drop what it sent, and the next server would read it from the disk."""
     def run(server, seconds):
+        data.read(os.path.join(server.data, file))
         return measure.wrk(server, server.prefix + file, connections, seconds, **options)
     return run
 
