@@ -43,7 +43,7 @@ struct fs {
 #define FS_LARGE (1024 * 1024)
 
 /* Up to this size a new value is written where it is given its name, if it need not be synced: to
- * hand it over would take longer. */
+ * hand it over would take longer. What is to be synced is left to the sync of its batch. */
 #define FS_SMALL (64 * 1024)
 
 /* How much a large value gathers in the page cache before the kernel is asked to write it out,

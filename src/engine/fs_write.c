@@ -200,7 +200,8 @@ int fs_commit_prepare(struct fs *fs, struct engine_commit *c)
     if (!rc && c->op.sync && w->size >= FS_LARGE) {
         rc = sys_fsync(w->fd);
         w->synced = true;
-    } else if (!rc && c->op.sync) {
+    } else if (!rc && c->op.sync && w->size > FS_SMALL) {
+        /* The batch's sync writes small ones side by side, in few requests to the disk. */
         sys_start_writeback(w->fd, 0, 0);
     }
     w->prepared = true;

@@ -12,7 +12,7 @@ from diskvtest import Server, curl, main, test
 from tracing import traced
 
 CALLS = ("pread64,preadv2,pwrite64,fsetxattr,utimensat,fsync,syncfs,renameat,renameat2,unlinkat,mkdirat,linkat,"
-         "sendmsg,sendto,writev,write,close")
+         "sendmsg,sendto,writev,write,close,sync_file_range")
 SYNCS = ("fsync", "syncfs")
 COLD = ("-e", "inject=preadv2:error=EAGAIN")  # nothing is to be had from the disk at once
 
@@ -75,10 +75,8 @@ def without_sync_nothing_is_synced():
         assert not [call for call in calls if call[0] in SYNCS]
 
 
-@test
-def concurrent_commits_share_their_syncs():
-    count = 64
-
+def concurrent_commits(count):
+    """The calls of a server that 4 uploads by each of `count` clients take."""
     def upload(number, ready):
         connection = http.client.HTTPConnection("127.0.0.1", s.port, timeout=60)
         connection.connect()
@@ -98,8 +96,22 @@ def concurrent_commits_share_their_syncs():
             for thread in threads:
                 thread.join()
         assert statuses == [201] * (4 * count)
-        syncs = sum(name in SYNCS for name, text, _ in calls if "resumed" not in text)
-        assert 0 < syncs < count, syncs  # one by one, each of the 256 would take two
+    return [(name, text) for name, text, _ in calls if "resumed" not in text]
+
+
+@test
+def concurrent_commits_share_their_syncs():
+    syncs = sum(name in SYNCS for name, _ in concurrent_commits(64))
+    assert 0 < syncs < 64, syncs  # one by one, each of the 256 would take two
+
+
+@test
+def a_value_of_many_pages_begins_to_be_written_out_before_the_sync_that_it_shares():
+    for size, count in (4 << 10, 0), (512 << 10, 1):
+        with Server() as s:
+            with recorded(s) as calls:
+                assert curl("-T", "-", f"{s.url}/keys/k", input=bytes(size)).status == 201
+            assert sum(name == "sync_file_range" and "resumed" not in text for name, text, _ in calls) == count, size
 
 
 @test
