@@ -107,7 +107,8 @@ mode_t fs_entry_look(const char *place, int dir_fd, const struct dirent *e,
     return sys_stat(dir_fd, e->d_name, &st) ? 0 : st.st_mode & S_IFMT;
 }
 
-/* Visits the entries of the open directory, which it closes. */
+/* Visits the entries of the open directory, which it closes: all that are there now, of which btrfs
+ * shows no more than were there when it was opened unless it begins anew. */
 static int entries_visit(int fd, bool (*visit)(void *ctx, int dir_fd, const struct dirent *entry),
                          void *ctx)
 {
@@ -117,6 +118,7 @@ static int entries_visit(int fd, bool (*visit)(void *ctx, int dir_fd, const stru
         return -ENOMEM;
     }
     struct dirent *e;
+    rewinddir(dir);
     do {
         errno = 0;
         e = readdir(dir);

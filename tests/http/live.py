@@ -5,8 +5,10 @@ import signal
 import tempfile
 import time
 
+from disktest import mounted
 from diskvtest import Server, curl, main, skip, test
 from livetest import differences, few_watches, follows, listing, sh, stats, walk
+from tracing import traced
 
 
 def wait_for(condition):
@@ -72,6 +74,17 @@ def what_is_right_behind_new_directories_is_never_lost():
         sh(s, "for i in $(seq 100); do mv n$i m$i; mkdir n$i; cp x n$i/new; mv m$i n$i/old; done")
         follows(s)
         assert len(walk(s.dir)) == 301
+
+
+@test
+def what_is_made_while_a_directory_begins_to_be_watched_is_never_lost():
+    """btrfs lists in an open directory what was there when it was opened, unless asked to begin anew."""
+    with mounted("btrfs", 512) as disk, Server(dir=f"{disk}/data") as s:
+        follows(s)
+        with traced(s, "-e", "trace=inotify_add_watch,sendmsg,sendto",
+                    "-e", "inject=inotify_add_watch:delay_enter=300000"):
+            sh(s, "mkdir d; for i in $(seq 60); do echo $i > d/$i; sleep 0.01; done")
+            follows(s)
 
 
 @test
