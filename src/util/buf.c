@@ -22,23 +22,6 @@ int buf_reserve(struct buf *b, size_t more)
     return 0;
 }
 
-int buf_add(struct buf *b, const void *data, size_t len)
-{
-    int rc = buf_reserve(b, len);
-    if (rc)
-        return rc;
-    if (len)
-        memcpy(b->data + b->len, data, len);
-    b->len += len;
-    b->data[b->len] = '\0';
-    return 0;
-}
-
-int buf_add_str(struct buf *b, const char *s)
-{
-    return buf_add(b, s, strlen(s));
-}
-
 int buf_add_number(struct buf *b, uint64_t number)
 {
     char digits[20], *at = digits + sizeof digits;

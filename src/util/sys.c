@@ -182,5 +182,6 @@ int64_t sys_read(int fd, void *buf, size_t len)
 
 int sys_stat(int dir_fd, const char *name, struct stat *out)
 {
-    SYS_RETRY(int, fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+    int empty = *name ? 0 : AT_EMPTY_PATH; /* a name that may be empty is looked at twice */
+    SYS_RETRY(int, fstatat(dir_fd, name, out, AT_SYMLINK_NOFOLLOW | empty));
 }
