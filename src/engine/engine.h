@@ -294,9 +294,12 @@ struct engine_ops {
 
     /* The same for less where keys that lie in one place are asked for one after the other, until
      * near_end: what is told then may have been true when the first of them was asked for, and be
-     * so no more. Both NULL where no look costs less. */
+     * so no more. exists_near says what stat does with no `out`, and ENOTFOUND only where that is
+     * true now. All NULL where no look costs less. */
     int (*identify_near)(struct engine *engine, struct engine_near *near, const char *key,
                          size_t len, uint8_t ident[static ENGINE_IDENT_LEN]);
+    int (*exists_near)(struct engine *engine, struct engine_near *near, const char *key,
+                       size_t len);
     void (*near_end)(struct engine *engine, struct engine_near *near);
 
     /* What is known of a value now; `out` may be NULL, to learn that there is one. */

@@ -49,6 +49,7 @@ static const struct engine_ops fs_ops = {
     .clear = fs_clear,
     .identify = fs_identify,
     .identify_near = fs_identify_near,
+    .exists_near = fs_exists_near,
     .near_end = fs_near_end,
     .stat = fs_stat,
     .locate = fs_locate,

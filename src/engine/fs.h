@@ -199,6 +199,7 @@ int fs_stat(struct engine *engine, const char *key, size_t len, struct engine_in
 
 int fs_identify_near(struct engine *engine, struct engine_near *near, const char *key, size_t len,
                      uint8_t ident[static ENGINE_IDENT_LEN]);
+int fs_exists_near(struct engine *engine, struct engine_near *near, const char *key, size_t len);
 void fs_near_end(struct engine *engine, struct engine_near *near);
 
 /* --- fs_kept.c: readers that are kept open for a short time. Thread-safe --- */

@@ -33,18 +33,32 @@ static int near_dir(const struct fs *fs, struct engine_near *near, const char *p
     return near->fd;
 }
 
+/* Looks at a value's file in the open directory; false where it has to be looked at by its path. */
+static bool near_stat(const struct fs *fs, struct engine_near *near, const char *key, size_t len,
+                      struct stat *st)
+{
+    char path[LAYOUT_PATH_SIZE];
+    if (fs->layout->to_path(fs->layout, key, len, path))
+        return false;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    int dir_fd = near_dir(fs, near, path, (size_t)(name - path));
+    return dir_fd >= 0 && !sys_stat(dir_fd, name, st) && S_ISREG(st->st_mode);
+}
+
 int fs_identify_near(struct engine *engine, struct engine_near *near, const char *key, size_t len,
                      uint8_t ident[static ENGINE_IDENT_LEN])
 {
-    const struct fs *fs = container_of(engine, struct fs, engine);
-    char path[LAYOUT_PATH_SIZE];
-    if (fs->layout->to_path(fs->layout, key, len, path))
-        return DISKV_ENOTFOUND;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    int dir_fd = near_dir(fs, near, path, (size_t)(name - path));
     struct stat st;
-    if (dir_fd < 0 || sys_stat(dir_fd, name, &st) || !S_ISREG(st.st_mode))
+    if (!near_stat(container_of(engine, struct fs, engine), near, key, len, &st))
         return fs_identify(engine, key, len, ident);
     fs_ident(&st, ident);
     return 0;
+}
+
+int fs_exists_near(struct engine *engine, struct engine_near *near, const char *key, size_t len)
+{
+    struct stat st;
+    if (near_stat(container_of(engine, struct fs, engine), near, key, len, &st))
+        return 0;
+    return fs_stat(engine, key, len, NULL);
 }

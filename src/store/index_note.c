@@ -162,23 +162,26 @@ struct look {
 };
 
 /* Asks the files for no more than is wanted. */
-static int value_look(diskv *store, struct look *look)
+static int value_look(diskv *store, struct engine_near *near, struct look *look)
 {
+    const struct engine_ops *ops = store->engine->ops;
     const struct index_change *c = &look->change;
     struct engine_info info;
     bool wanted = changes_wanted(store->changes);
-    int rc = store->engine->ops->stat(store->engine, c->key, c->len, wanted ? &info : NULL);
+    int rc = !wanted && ops->exists_near
+                 ? ops->exists_near(store->engine, near, c->key, c->len)
+                 : ops->stat(store->engine, c->key, c->len, wanted ? &info : NULL);
     look->described = !rc && wanted;
     if (look->described)
         info_from_engine(store, &info, &look->info, NULL, NULL);
     return rc;
 }
 
-static int key_look(diskv *store, struct look *look)
+static int key_look(diskv *store, struct engine_near *near, struct look *look)
 {
     struct index_change *c = &look->change;
     look->noted = atomic_load(noted_number(store, c->key, c->len));
-    int rc = value_look(store, look);
+    int rc = value_look(store, near, look);
     c->erase = rc == DISKV_ENOTFOUND;
     if (c->erase)
         return places_doubt(store, c->key, c->len);
@@ -195,6 +198,18 @@ static void look_log(diskv *store, const struct look *look)
         changes_gone(store->changes, c->key, c->len, index_has(store, c->key, c->len));
     else if (look->described)
         changes_put(store->changes, c->key, c->len, &look->info);
+}
+
+/* Looks at the keys in turn: those that lie beside each other should come so. */
+static int keys_look(diskv *store, struct look *looks, size_t count)
+{
+    struct engine_near near = {0};
+    int rc = 0;
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = key_look(store, &near, &looks[i]);
+    if (store->engine->ops->near_end)
+        store->engine->ops->near_end(store->engine, &near);
+    return rc;
 }
 
 /* Makes the changes, but for keys of which something was noted since they were looked at: of these
@@ -227,9 +242,7 @@ int index_check(diskv *store, const char *keys, size_t size)
     for (size_t at = 0; at < size || count;) {
         for (; at < size && count < CHANGES_MAX; at += looks[count++].change.len + 1)
             looks[count].change = (struct index_change){.key = keys + at, .len = strlen(keys + at)};
-        int rc = 0;
-        for (size_t i = 0; i < count && !rc; i++)
-            rc = key_look(store, &looks[i]);
+        int rc = keys_look(store, looks, count);
         if (!rc)
             rc = looks_apply(store, looks, count, &count);
         if (rc)
