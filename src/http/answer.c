@@ -3,6 +3,7 @@
 #include "cors.h"
 #include "date.h"
 #include "key.h"
+#include "loop.h"
 #include "media_type.h"
 #include "request.h"
 
@@ -43,9 +44,47 @@ struct answer answer_buf(struct buf *body, const char *type)
     return a;
 }
 
+static void print(struct answer *a, const char *text, size_t len)
+{
+    if (a->room - a->len < len)
+        a->broken = true;
+    if (a->broken)
+        return;
+    memcpy(a->text + a->len, text, len);
+    a->len += len;
+}
+
+struct answer answer_printed(const char *status_line, char *out, size_t room)
+{
+    struct answer a = {.text = out, .room = room};
+
+    print(&a, status_line, strlen(status_line));
+    return a;
+}
+
+size_t answer_print_end(struct answer *a)
+{
+    print(a, "\r\n", 2);
+    return a->broken ? 0 : a->len;
+}
+
+static void print_header(struct answer *a, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), value_len = strlen(value);
+
+    if (value_len == 0 || !validate_field(name, name_len, value, value_len))
+        a->broken = true;
+    print(a, name, name_len);
+    print(a, ": ", 2);
+    print(a, value, value_len);
+    print(a, "\r\n", 2);
+}
+
 void answer_header(struct answer *a, const char *name, const char *value)
 {
-    if (!a->broken && MHD_add_response_header(a->response, name, value) != MHD_YES)
+    if (a->text != NULL)
+        print_header(a, name, value);
+    else if (!a->broken && MHD_add_response_header(a->response, name, value) != MHD_YES)
         a->broken = true;
 }
 
@@ -107,7 +146,7 @@ enum MHD_Result answer_send_and_keep(struct request *r, unsigned status, struct 
     enum MHD_Result sent = queue(r, status, a);
 
     if (sent == MHD_YES)
-        shelf_add(r->shelf, version, kind, a->response);
+        shelf_add(r->loop->shelf, version, kind, a->response);
     else if (a->response != NULL)
         MHD_destroy_response(a->response);
     return sent;

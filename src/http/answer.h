@@ -15,6 +15,8 @@ struct request;
 struct answer {
     struct MHD_Response *response;
     bool broken;
+    char *text; /* where its head is printed in place of a response, NULL else */
+    size_t len, room;
 };
 
 /* An answer without a body, with constant text, or with what a buffer holds, which is emptied. */
@@ -26,6 +28,11 @@ struct answer answer_buf(struct buf *body, const char *type);
 struct answer answer_response(struct MHD_Response *response);
 
 void answer_header(struct answer *a, const char *name, const char *value);
+
+/* An answer of which the head, with this status line, is printed to `out`; and its length in the
+ * end, 0 where it did not fit or a field cannot be printed. */
+struct answer answer_printed(const char *status_line, char *out, size_t room);
+size_t answer_print_end(struct answer *a);
 
 /* Adds a name to the answer's Vary, behind those it has: some caches look at one such line only. */
 void answer_vary(struct answer *a, const char *name);

@@ -1,10 +1,12 @@
 #include "get.h"
+#include "context.h"
 #include "download.h"
 #include "handlers.h"
 #include "header.h"
 #include "index_page.h"
 #include "key.h"
 #include "metadata.h"
+#include "replay.h"
 
 static int read_encoding(const struct request *r, struct encoding_weights *out)
 {
@@ -54,10 +56,15 @@ int get_open(struct request *r, struct get *g)
     return opening_go_on(r, &g->opening, g->how);
 }
 
+static enum diskv_read first_how(const struct get *g)
+{
+    return g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
+}
+
 void get_reset(struct get *g)
 {
     opening_reset(&g->opening);
-    g->how = g->encoding == ENCODING_GZIP ? DISKV_READ_STORED : DISKV_READ_CACHED;
+    g->how = first_how(g);
 }
 
 bool get_is_packed(const struct get *g)
@@ -133,6 +140,14 @@ void get_free(struct get *g)
     precondition_free(&g->precondition);
 }
 
+/* True where nothing but the key decides which value the answer gives, and how. */
+static bool is_plain(const struct request *r, const struct get *g)
+{
+    return !r->is_head && r->query == NULL && r->server->limits.cors_origin_count == 0 &&
+           g->encoding != ENCODING_NONE && precondition_is_empty(&g->precondition) &&
+           !request_may_have(r, MHD_HTTP_HEADER_RANGE) && !request_may_have(r, "Want-Repr-Digest");
+}
+
 static void get_begin(struct request *r)
 {
     if (request_read_key(r))
@@ -155,6 +170,8 @@ static enum MHD_Result get_end(struct request *r)
         return index_page_or_404(r);
     v.disposition = disposition.data;
     result = rc != 0 ? request_fail_rc(r, rc) : get_answer(r, g, &v);
+    if (rc == 0 && is_plain(r, g))
+        replay_learn(r, first_how(g));
     buf_free(&disposition);
     return result;
 }

@@ -1,5 +1,6 @@
 #include "open.h"
 #include "context.h"
+#include "replay.h"
 
 int opening_go_on(struct request *r, struct opening *o, enum diskv_read how)
 {
@@ -8,6 +9,9 @@ int opening_go_on(struct request *r, struct opening *o, enum diskv_read how)
 
     if (o->waited)
         return r->rc;
+    o->reader = replay_take(r);
+    if (o->reader != NULL)
+        return 0;
     rc = diskv_reader_open_now(store, r->key, r->key_len, how, &o->reader);
     if (rc != DISKV_EAGAIN)
         return rc;

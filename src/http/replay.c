@@ -1,10 +1,13 @@
 #include "replay.h"
 #include "ahead.h"
 #include "context.h"
+#include "header.h"
+#include "loop.h"
 #include "request.h"
 #include "sending.h"
 #include <errno.h>
 #include <linux/sockios.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,11 +30,13 @@ struct replay {
     size_t room;
     struct entry *entries[REPLAY_MAX];
     uint64_t asked[REPLAY_MAX]; /* hashes of requests: what comes but once is not kept */
+    struct direct *direct;
 
     /* What libmicrohttpd was given last, where that may be a whole request. */
     const struct connection *given_by;
     size_t given_len;
-    char given[REPLAY_REQUEST_MAX];
+    char given[DIRECT_REQUEST_MAX];
+    bool again; /* … and whether it was asked before */
 
     /* The answer that is about to be sent, to be kept. */
     const struct request *awaited; /* NULL for none */
@@ -43,11 +48,16 @@ static _Thread_local struct replay *mine; /* of the loop that the thread runs */
 
 int replay_new(struct http_server *server, struct replay **out)
 {
+    int rc;
+
     *out = calloc(1, sizeof(**out));
     if (*out == NULL)
         return DISKV_ENOMEM;
     (*out)->server = server;
-    return 0;
+    rc = direct_new(server, &(*out)->direct);
+    if (rc != 0)
+        free(*out);
+    return rc;
 }
 
 void replay_free(struct replay *replay)
@@ -56,6 +66,7 @@ void replay_free(struct replay *replay)
         return;
     for (size_t i = 0; i < REPLAY_MAX; i++)
         free(replay->entries[i]);
+    direct_free(replay->direct);
     free(replay->connections);
     free(replay);
 }
@@ -88,24 +99,46 @@ void replay_closed(struct replay *replay, struct connection *c)
         replay->given_by = NULL;
 }
 
+/* True where all of a request, and nothing else, is what was given last. */
+static bool was_given(const struct request *r)
+{
+    const struct replay *replay = r->loop->replay;
+
+    return replay->given_by == r->connection && replay->given_len == r->framing.header_size &&
+           !r->framing.has_body && !r->framing.expect;
+}
+
 void replay_keep(struct request *r, enum diskv_read how, uint64_t version, uint64_t body_len)
 {
-    struct replay *replay = r->replay;
-    uint64_t hash;
-    size_t i;
+    struct replay *replay = r->loop->replay;
 
-    if (replay->given_by != r->connection || replay->given_len != r->framing.header_size ||
-        r->framing.has_body || r->framing.expect)
+    if (!replay->again || !was_given(r))
         return;
-    hash = XXH3_64bits(replay->given, replay->given_len);
-    i = hash % REPLAY_MAX;
-    if (replay->asked[i] == hash) {
-        replay->awaited = r;
-        replay->how = how;
-        replay->version = version;
-        replay->body_len = body_len;
-    }
-    replay->asked[i] = hash;
+    replay->awaited = r;
+    replay->how = how;
+    replay->version = version;
+    replay->body_len = body_len;
+}
+
+/* True where the connection stays open behind the answer, in HTTP/1.1. */
+static bool is_to_stay(const struct request *r)
+{
+    const char *option;
+    size_t lines = header_lines(r->mhd, MHD_HTTP_HEADER_CONNECTION, &option);
+
+    return lines == 0 || (lines == 1 && strcasecmp(option, "keep-alive") == 0);
+}
+
+void replay_learn(struct request *r, enum diskv_read how)
+{
+    if (was_given(r) && is_to_stay(r))
+        direct_learn(r->loop->replay->direct, r->loop->replay->given, r->loop->replay->given_len,
+                     how);
+}
+
+diskv_reader *replay_take(struct request *r)
+{
+    return was_given(r) ? direct_take(r->loop->replay->direct) : NULL;
 }
 
 /* What of a chunked body belongs to it is not known here: its connection is never in step again. */
@@ -114,8 +147,8 @@ void replay_completed(struct request *r)
     struct connection *c = r->connection;
     uint64_t taken = r->framing.header_size + r->framing.length;
 
-    if (r->replay->awaited == r)
-        r->replay->awaited = NULL;
+    if (r->loop->replay->awaited == r)
+        r->loop->replay->awaited = NULL;
     if (c != NULL && !r->framing.chunked && taken <= c->unread)
         c->unread -= taken;
 }
@@ -171,7 +204,7 @@ static void on_sent(int fd, const struct iovec *parts, size_t count, ssize_t sen
         return;
     for (size_t i = 0; i < count; i++)
         len += parts[i].iov_len;
-    if (sent == (ssize_t)len && len <= REPLAY_ANSWER_MAX)
+    if (sent == (ssize_t)len && len <= DIRECT_ANSWER_MAX)
         e = entry_new(replay, parts, count, len);
     replay->awaited = NULL;
     if (e == NULL)
@@ -207,33 +240,56 @@ static bool has_room(struct connection *c, size_t len)
     return true;
 }
 
-static bool send_again(struct connection *c, const struct entry *e)
+static bool send_whole(struct connection *c, const char *answer, size_t len)
 {
-    const char *answer = e->text + e->request_len + e->key_len;
-    ssize_t n = sendto(c->fd, answer, e->answer_len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+    ssize_t n = sendto(c->fd, answer, len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 
     if (n < 0)
         return false;
-    if ((size_t)n < e->answer_len)
+    if ((size_t)n < len)
         shutdown(c->fd, SHUT_RDWR); /* in spite of the room: the kernel is out of memory */
     c->unseen += (size_t)n;
     return true;
 }
 
 /* A look at the value's file and the sending: two system calls, one allocation. */
-static bool answer_again(const struct replay *replay, struct connection *c, const char *data,
-                         size_t len)
+static bool answer_again(const struct replay *replay, const struct entry *e, struct connection *c,
+                         const char *data, size_t len)
 {
-    const struct entry *e = replay->entries[XXH3_64bits(data, len) % REPLAY_MAX];
-    struct http_server *server = replay->server;
-    bool sent;
+    return e != NULL && e->second == c->given_at && e->request_len == len &&
+           memcmp(e->text, data, len) == 0 && has_room(c, e->answer_len) &&
+           is_current(replay->server->store, e) &&
+           send_whole(c, e->text + e->request_len + e->key_len, e->answer_len);
+}
 
-    if (e == NULL || e->second != c->given_at || e->request_len != len ||
-        memcmp(e->text, data, len) != 0)
+static bool answer_direct(const struct replay *replay, struct connection *c, const char *data,
+                          size_t len)
+{
+    char answer[DIRECT_ANSWER_MAX];
+    size_t answer_len = direct_answer(replay->direct, data, len, answer);
+    bool sent = answer_len > 0 && has_room(c, answer_len) && send_whole(c, answer, answer_len);
+
+    if (sent)
+        diskv_reader_close(direct_take(replay->direct));
+    return sent;
+}
+
+/* What is asked again for lack of an entry goes to libmicrohttpd, whose answer becomes one. */
+static bool answer(struct replay *replay, struct connection *c, time_t now, const char *data,
+                   size_t len)
+{
+    uint64_t hash = XXH3_64bits(data, len);
+    size_t i = hash % REPLAY_MAX;
+    bool sent = false;
+
+    replay->again = replay->asked[i] == hash;
+    replay->asked[i] = hash;
+    if (c->given_at != now)
         return false;
     connection_begin(c); /* before the look at `draining`: idle connections are cut then */
-    sent = !atomic_load(&server->draining) && has_room(c, e->answer_len) &&
-           is_current(server->store, e) && send_again(c, e);
+    if (!atomic_load(&replay->server->draining))
+        sent = answer_again(replay, replay->entries[i], c, data, len) ||
+               (!replay->again && answer_direct(replay, c, data, len));
     connection_end(c);
     return sent;
 }
@@ -247,11 +303,11 @@ static struct connection *connection_of(int fd)
 /* True where what a connection received was answered, and is not for libmicrohttpd. */
 static bool on_received(struct replay *replay, struct connection *c, const char *data, size_t len)
 {
+    bool may_be_request = c->unread == 0 && len <= sizeof(replay->given);
     time_t now = time(NULL);
-    bool may_be_request;
 
-    may_be_request = c->unread == 0 && len <= sizeof(replay->given);
-    if (may_be_request && c->given_at == now && answer_again(replay, c, data, len))
+    diskv_reader_close(direct_take(replay->direct));
+    if (may_be_request && answer(replay, c, now, data, len))
         return true;
     if (may_be_request)
         memcpy(replay->given, data, len);

@@ -5,21 +5,19 @@
  * still, the bytes of that answer go out again and libmicrohttpd is told that nothing came: what it
  * takes to read a request and to write an answer, it need not do. Only a second, so that Date is
  * right; and of each connection it sees the first request of a second, so that it knows it alive.
+ * What was not asked before, but is like what was, is answered by direct.h.
  *
  * For that, the calls of libmicrohttpd to recv, send and sendmsg are ours. */
 #ifndef REPLAY_H
 #define REPLAY_H
 
 #include "connection.h"
-#include "shelf.h"
+#include "direct.h"
 
 struct replay;
 struct request;
 
-/* At most so many answers, of at most so many bytes each with the request. */
-#define REPLAY_MAX         256
-#define REPLAY_REQUEST_MAX 2048
-#define REPLAY_ANSWER_MAX  (SHELF_BODY_MAX + 4096)
+#define REPLAY_MAX 256 /* answers at most */
 
 /* For the loops of `server`. ENOMEM. */
 int replay_new(struct http_server *server, struct replay **out);
@@ -34,6 +32,14 @@ void replay_closed(struct replay *replay, struct connection *c);
 /* The queued answer to `r`, with so many bytes of body, may be sent again as long as its key,
  * opened so, has this version. */
 void replay_keep(struct request *r, enum diskv_read how, uint64_t version, uint64_t body_len);
+
+/* `r` asks for a value, opened so, and for nothing else: its answer is like that to others with the
+ * same headers. */
+void replay_learn(struct request *r, enum diskv_read how);
+
+/* The value that `r` asks for, where it was opened when the request came, which is then the
+ * caller's; NULL else. */
+diskv_reader *replay_take(struct request *r);
 
 /* libmicrohttpd is done with a request. */
 void replay_completed(struct request *r);

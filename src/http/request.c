@@ -23,8 +23,7 @@ void *request_new(void *cls, const char *uri, struct MHD_Connection *mhd)
     if (r == NULL)
         return NULL;
     r->server = server;
-    r->shelf = loop->shelf;
-    r->replay = loop->replay;
+    r->loop = loop;
     r->mhd = mhd;
     r->connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;

@@ -31,14 +31,12 @@ struct handler {
     void (*close)(struct request *r); /* frees what `state` owns; or NULL */
 };
 
-struct replay;
+struct loop;
 struct sending;
-struct shelf;
 
 struct request {
     struct http_server *server;
-    struct shelf *shelf;   /* its loop's */
-    struct replay *replay; /* likewise */
+    struct loop *loop;
     struct connection *connection;
     struct MHD_Connection *mhd;
     const struct handler *handler; /* NULL until routed, and where there is no route */

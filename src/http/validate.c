@@ -90,6 +90,16 @@ static bool is_field_value(const char *s, size_t len)
     return !bad;
 }
 
+bool validate_target(const char *target, size_t len)
+{
+    return consists_of(target, len, TARGET);
+}
+
+bool validate_field(const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    return name_len > 0 && consists_of(name, name_len, TOKEN) && is_field_value(value, value_len);
+}
+
 static bool equals(const char *s, size_t len, const char *word)
 {
     return len == strlen(word) && strncasecmp(s, word, len) == 0;

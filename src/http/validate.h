@@ -38,4 +38,8 @@ unsigned validate_request(struct MHD_Connection *connection, const char *url, co
                           const char *version, const char *raw_url, struct framing *out,
                           const char **detail);
 
+/* True where all bytes of a request target, of a header's name and value, may stand there. */
+bool validate_target(const char *target, size_t len);
+bool validate_field(const char *name, size_t name_len, const char *value, size_t value_len);
+
 #endif

@@ -2,12 +2,12 @@
 #include "body.h"
 #include "cache_rule.h"
 #include "context.h"
+#include "cors.h"
+#include "loop.h"
 #include "metadata.h"
 #include "piece.h"
-#include "replay.h"
 #include "request.h"
 #include "sending.h"
-#include "shelf.h"
 #include <inttypes.h>
 
 /* What was kept with the value, or stands in for it. */
@@ -109,7 +109,7 @@ static uint64_t version_to_keep(const struct request *r, const struct value *v)
 static bool send_kept(struct request *r, const struct value *v, unsigned status, uint64_t version,
                       enum shelf_kind kind, enum MHD_Result *sent)
 {
-    struct MHD_Response *response = version != 0 ? shelf_find(r->shelf, version, kind) : NULL;
+    struct MHD_Response *response = version != 0 ? shelf_find(r->loop->shelf, version, kind) : NULL;
 
     if (response == NULL)
         return false;
@@ -155,6 +155,21 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
     add_headers(&a, r, v, reader, true);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
     return send_or_keep(r, v->missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_OK, &a, version, kind);
+}
+
+size_t value_print_head(const struct request *r, const struct value *v, const char *date, char *out,
+                        size_t room)
+{
+    struct answer a = answer_printed("HTTP/1.1 200 OK\r\n", out, room);
+    char size[24];
+
+    snprintf(size, sizeof(size), "%" PRIu64, diskv_reader_info(v->reader)->size);
+    answer_header(&a, MHD_HTTP_HEADER_DATE, date);
+    add_headers(&a, r, v, v->reader, true);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
+    cors_answer(r, &a);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_LENGTH, size);
+    return answer_print_end(&a);
 }
 
 enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,

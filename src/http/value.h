@@ -31,4 +31,9 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
 enum MHD_Result value_not_modified(struct request *r, struct value *v);
 enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v);
 
+/* Prints the head of the answer that value_whole gives to a GET, where no Origin is asked after,
+ * and returns its length; 0 where there is no room. The request needs server and key only. */
+size_t value_print_head(const struct request *r, const struct value *v, const char *date, char *out,
+                        size_t room);
+
 #endif

@@ -24,7 +24,7 @@ CONSTANT = re.compile(r'^#define (MHD_HTTP_\w+)(?: |\\\n)+(\d{3}|"[^"]+")$', re.
 # What libmicrohttpd answers by itself, and what our list of errors calls the rest.
 UNNAMED_STATUSES = {414, 431, 500}
 # OpenAPI leaves these to the content of a request or an answer, or to HTTP.
-UNNAMED_HEADERS = {"accept", "connection", "content-length", "content-type", "transfer-encoding"}
+UNNAMED_HEADERS = {"accept", "connection", "content-length", "content-type", "date", "transfer-encoding"}
 
 
 def source(*names):
