@@ -5,15 +5,51 @@
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define POOL_BYTES   (16 * 1024) /* per connection: zeroed on each request, so as few as needed */
 #define LEFT_OUT_MAX 7           /* looks for events in a row */
 
+static _Thread_local struct loop *mine;     /* whose thread it is, from its first connection on */
+static _Thread_local struct loop *resuming; /* while a connection of it is resumed */
 static _Thread_local bool body_arrives;
 
 void loop_body_arrives(void)
 {
     body_arrives = true;
+}
+
+void loop_resume(struct loop *loop, struct MHD_Connection *mhd)
+{
+    resuming = loop;
+    MHD_resume_connection(mhd);
+    resuming = NULL;
+}
+
+/* libmicrohttpd calls this one, not libc's, and writes to wake a loop whenever a connection is
+ * resumed: of these writes only the one is made that finds the loop waiting. */
+__attribute__((visibility("default"))) ssize_t write(int fd, const void *data, size_t len)
+{
+    if (resuming != NULL && atomic_exchange(&resuming->rest, LOOP_NEWS) != LOOP_WAITS)
+        return (ssize_t)len;
+    return syscall(SYS_write, fd, data, len);
+}
+
+/* Waits for nothing where a connection was resumed since the thread looked at those: it does so
+ * before each call that may wait. */
+static int events_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
+{
+    enum loop_rest rest = LOOP_AWAKE;
+    int count;
+
+    if (mine != NULL && timeout_ms != 0 &&
+        !atomic_compare_exchange_strong(&mine->rest, &rest, LOOP_WAITS))
+        timeout_ms = 0;
+    count = epoll_pwait(epoll_fd, events, max, timeout_ms, NULL);
+    if (mine != NULL)
+        atomic_store(&mine->rest, LOOP_AWAKE);
+    return count;
 }
 
 /* libmicrohttpd calls this one, not libc's. When it gets as many events as it has room for, it asks
@@ -31,7 +67,7 @@ __attribute__((visibility("default"))) int epoll_wait(int epoll_fd, struct epoll
     body_arrives = false;
     left_out = leave_out ? left_out + 1 : 0;
     if (!leave_out)
-        count = epoll_pwait(epoll_fd, events, max, was_full ? 0 : timeout_ms, NULL);
+        count = events_wait(epoll_fd, events, max, was_full ? 0 : timeout_ms);
     was_full = count == max;
     return count;
 }
@@ -50,6 +86,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
     struct http_server *server = loop->server;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        mine = loop;
         *context = connection_open(
             &server->connections,
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);

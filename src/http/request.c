@@ -106,7 +106,7 @@ void request_done(void *ctx, int rc)
     struct http_server *server = r->server;
 
     r->rc = rc;
-    MHD_resume_connection(r->mhd); /* its loop may free the request from now on */
+    loop_resume(r->loop, r->mhd); /* which may free the request from now on */
     atomic_fetch_sub(&server->operations, 1);
 }
 

@@ -106,6 +106,12 @@ def concurrent_commits_share_their_syncs():
 
 
 @test
+def loops_are_not_woken_for_each_of_them():
+    wakes = sum(name == "write" and "[eventfd]" in text for name, text in concurrent_commits(64))
+    assert 0 < wakes < 256, wakes  # 64 of them for connections
+
+
+@test
 def a_value_of_many_pages_begins_to_be_written_out_before_the_sync_that_it_shares():
     for size, count in (4 << 10, 0), (512 << 10, 1):
         with Server() as s:
