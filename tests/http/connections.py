@@ -107,6 +107,7 @@ def a_client_that_does_not_read_is_cut():
             subprocess.run(["curl", "-sS", "-T", "-", s.url + "/keys/a"], stdin=body, check=True)
         c = connect(s)
         c.sendall(b"GET /keys/a HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert c.recv(1) == b"H"
         end = time.monotonic() + 60
         while stats(s)["requests"] > 1:
             assert time.monotonic() < end
