@@ -357,11 +357,19 @@ int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint6
  * NULL. */
 const void *diskv_reader_view(diskv_reader *reader, size_t len, uint64_t offset);
 
-/* Sends up to `len` bytes at `offset`, all of which the value has, to a socket that does not block,
- * without a copy in this process: a count, 0 where the socket has no room. EAGAIN where they are
- * not in memory; ENOTSUP where the value is not its file's bytes, or is in the cache or on its way
- * there, which a `len` of 0 finds out too; ESTALE where the file has become shorter. What another
- * program writes into the file may show in bytes that were sent before and not received yet. */
+/* What DISKV_READ_ONCE says holds from now on, where the value is its file's bytes. */
+void diskv_reader_once(diskv_reader *reader);
+
+/* Whether `len` bytes at `offset`, all of which the value has, can be sent from its file: 0; EAGAIN
+ * where they are not in memory, as far as one look tells; ENOTSUP where the value is not its file's
+ * bytes, or is in the cache or on its way there, which a `len` of 0 finds out too; ESTALE where the
+ * file has become shorter. */
+int diskv_reader_sendable_now(diskv_reader *reader, size_t len, uint64_t offset);
+
+/* Sends bytes that were found to be sendable to a socket that does not block, without a copy in
+ * this process: a count, 0 where the socket has no room. ENOTSUP, ESTALE. Waits for the disk where
+ * they left memory meanwhile. What another program writes into the file may show in bytes that were
+ * sent before and not received yet. */
 int64_t diskv_reader_send_now(diskv_reader *reader, int socket, size_t len, uint64_t offset);
 
 /* Reads up to `len` bytes at `offset`; when `done` gets 0, `*got` is the count (0 at the end). */

@@ -227,10 +227,11 @@ struct engine_ops {
     int64_t (*read_now)(struct engine_reader *reader, void *buf, size_t len, uint64_t offset);
     void (*read)(struct engine_read *r);
 
-    /* Sends `len` bytes at an offset, all of which the value has, to a socket that does not block,
-     * if they are in memory, as far as that can be told: a count, 0 where the socket has no room.
-     * EAGAIN where the disk would be waited for; ESTALE where the bytes are gone. With a `len` of 0
-     * it does nothing: 0. NULL where a value is no file. */
+    /* Whether `len` bytes at an offset, all of which the value has, can be sent without waiting for
+     * the disk, as far as one look tells: 0; EAGAIN; ESTALE where they are gone. And sends them to
+     * a socket that does not block: a count, 0 where the socket has no room. ESTALE. Both NULL
+     * where a value is no file. */
+    int (*sendable_now)(struct engine_reader *reader, size_t len, uint64_t offset);
     int64_t (*send_now)(struct engine_reader *reader, int socket, size_t len, uint64_t offset);
 
     /* Reads the value's points into `buf` (ENGINE_POINTS_MAX bytes): a count, 0 where there are

@@ -32,6 +32,7 @@ static const struct engine_ops fs_ops = {
     .open = fs_open,
     .read_now = fs_read_now,
     .read = fs_read,
+    .sendable_now = fs_sendable_now,
     .send_now = fs_send_now,
     .points = fs_points,
     .points_drop = fs_points_drop,

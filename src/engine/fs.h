@@ -224,6 +224,7 @@ void fs_kept_clear(struct fs_kept *kept);
 
 /* --- fs_send.c --- */
 
+int fs_sendable_now(struct engine_reader *reader, size_t len, uint64_t offset);
 int64_t fs_send_now(struct engine_reader *reader, int socket, size_t len, uint64_t offset);
 
 /* --- fs_write.c --- */

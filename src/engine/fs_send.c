@@ -8,11 +8,11 @@
 
 /* Looks at the last byte only: what comes in order is in memory before it, or was asked for by the
  * kernel's read-ahead. Where a page before it is missing, or is dropped between look and sending,
- * the caller waits for no more than `len` bytes from the disk. */
-static int look(int fd, size_t len, uint64_t offset)
+ * the sender waits for no more than `len` bytes from the disk. */
+int fs_sendable_now(struct engine_reader *reader, size_t len, uint64_t offset)
 {
     char last;
-    int64_t n = sys_pread_now(fd, &last, 1, offset + len - 1);
+    int64_t n = sys_pread_now(fs_reader_fd(reader), &last, 1, offset + len - 1);
     if (n == -EOPNOTSUPP)
         return DISKV_EAGAIN; /* this file system cannot tell */
     if (n < 0)
@@ -22,11 +22,7 @@ static int look(int fd, size_t len, uint64_t offset)
 
 int64_t fs_send_now(struct engine_reader *reader, int socket, size_t len, uint64_t offset)
 {
-    int fd = fs_reader_fd(reader);
-    int rc = len > 0 ? look(fd, len, offset) : 0;
-    if (rc || len == 0)
-        return rc;
-    int64_t n = sys_sendfile(socket, fd, offset, len);
+    int64_t n = sys_sendfile(socket, fs_reader_fd(reader), offset, len);
     if (n == -EAGAIN)
         return 0;
     if (n < 0)

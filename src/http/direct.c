@@ -3,6 +3,7 @@
 #include "date.h"
 #include "key.h"
 #include "request.h"
+#include "sending.h"
 #include "value.h"
 #include <xxhash.h>
 
@@ -10,19 +11,30 @@
 
 static const char start[] = "GET /keys/", version[] = " HTTP/1.1\r\n";
 
-/* What stands behind the key of requests. */
+/* What stands behind the key of a request, but for the value of its Range. */
 struct rest {
-    enum diskv_read how;
     size_t len; /* 0 for none */
     char text[DIRECT_REQUEST_MAX];
+};
+
+/* The value of a Range, where it stands. */
+struct range_text {
+    const char *text; /* NULL for none */
+    size_t len;
+};
+
+/* What stands behind the key of requests that are answered so. */
+struct known {
+    enum diskv_read how;
+    struct rest rest;
 };
 
 struct direct {
     struct http_server *server;
     time_t second; /* that of `date` */
     char date[DATE_SIZE];
-    diskv_reader *opened;         /* for direct_take; NULL for none */
-    struct rest known[KNOWN_MAX]; /* each where its hash says */
+    diskv_reader *opened;          /* for direct_take; NULL for none */
+    struct known known[KNOWN_MAX]; /* each where its hash says */
 };
 
 int direct_new(struct http_server *server, struct direct **out)
@@ -59,30 +71,66 @@ static const char *target_end(const char *text, size_t len)
     return memchr(key, ' ', len - strlen(start));
 }
 
-static struct rest *place_of(struct direct *d, const char *rest, size_t len)
+/* The names that clients give it. */
+static const char *range_find(const char *rest, size_t len)
 {
-    return &d->known[XXH3_64bits(rest, len) % KNOWN_MAX];
+    static const char name[] = "\r\nRange: ", lower[] = "\r\nrange: ";
+    const char *found = memmem(rest, len, name, strlen(name));
+
+    if (found == NULL)
+        found = memmem(rest, len, lower, strlen(lower));
+    return found != NULL ? found + strlen(name) : NULL;
 }
 
-void direct_learn(struct direct *d, const char *text, size_t len, enum diskv_read how)
+static void rest_read(const char *text, size_t len, struct rest *out, struct range_text *range)
+{
+    const char *value = range_find(text, len);
+    const char *end = value != NULL ? memchr(value, '\r', len - (size_t)(value - text)) : NULL;
+    char *to = out->text;
+
+    *range = (struct range_text){0};
+    if (end != NULL) {
+        *range = (struct range_text){value, (size_t)(end - value)};
+        to = mempcpy(to, text, (size_t)(value - text));
+        len -= (size_t)(end - text);
+        text = end;
+    }
+    to = mempcpy(to, text, len);
+    out->len = (size_t)(to - out->text);
+}
+
+static struct known *place_of(struct direct *d, const struct rest *rest)
+{
+    return &d->known[XXH3_64bits(rest->text, rest->len) % KNOWN_MAX];
+}
+
+void direct_learn(struct direct *d, const char *text, size_t len, bool of_range,
+                  enum diskv_read how)
 {
     const char *end = target_end(text, len);
-    size_t rest = end != NULL ? len - (size_t)(end - text) : 0;
-    struct rest *known;
+    size_t rest_len = end != NULL ? len - (size_t)(end - text) : 0;
+    struct range_text range;
+    struct known *known;
+    struct rest rest;
 
-    if (rest < strlen(version) || memcmp(end, version, strlen(version)) != 0)
+    if (rest_len < strlen(version) || memcmp(end, version, strlen(version)) != 0)
         return;
-    known = place_of(d, end, rest);
+    rest_read(end, rest_len, &rest, &range);
+    if (of_range != (range.text != NULL))
+        return;
+    known = place_of(d, &rest);
     known->how = how;
-    known->len = rest;
-    memcpy(known->text, end, rest);
+    known->rest.len = rest.len;
+    memcpy(known->rest.text, rest.text, rest.len);
 }
 
-static const struct rest *known_find(struct direct *d, const char *rest, size_t len)
+static const struct known *known_find(struct direct *d, const struct rest *rest)
 {
-    const struct rest *known = place_of(d, rest, len);
+    const struct known *known = place_of(d, rest);
 
-    return known->len == len && memcmp(known->text, rest, len) == 0 ? known : NULL;
+    return known->rest.len == rest->len && memcmp(known->rest.text, rest->text, rest->len) == 0
+               ? known
+               : NULL;
 }
 
 static const char *date_now(struct direct *d)
@@ -96,49 +144,89 @@ static const char *date_now(struct direct *d)
     return d->date;
 }
 
-/* Head and body; 0 where the value is not one to be answered with here. */
-static size_t print(struct direct *d, const struct request *r, const struct value *v, char *out)
+/* Reads what is asked for of a value of `size` bytes; false where that is not one range. */
+static bool range_read(const struct range_text *range, uint64_t size, struct range *out)
 {
-    uint64_t size = diskv_reader_info(v->reader)->size;
-    size_t head;
+    static const char unit[] = "bytes=";
+    char text[64];
+    struct range ranges[RANGES_MAX];
+    size_t count, unit_len = strlen(unit);
 
-    if (size == 0 || size > SHELF_BODY_MAX || diskv_reader_codec(v->reader)[0] != '\0')
-        return 0;
-    head = value_print_head(r, v, date_now(d), out, DIRECT_ANSWER_MAX - (size_t)size);
-    if (head == 0 || diskv_reader_read_now(v->reader, out + head, (size_t)size, 0) != (int64_t)size)
-        return 0;
-    return head + (size_t)size;
+    if (range->len <= unit_len || range->len >= sizeof(text))
+        return false;
+    *(char *)mempcpy(text, range->text, range->len) = '\0';
+    if (strspn(text + unit_len, "0123456789-") != range->len - unit_len ||
+        range_parse(text, size, ranges, &count) != RANGE_PARTS)
+        return false;
+    *out = ranges[0];
+    return true;
 }
 
-static size_t answer(struct direct *d, const struct request *r, enum diskv_read how, char *out)
+/* Puts all of few bytes behind the head, of more only the first: the rest is sent from the file. */
+static bool add_body(diskv_reader *reader, const struct range *part, char *end, struct burst *burst)
 {
-    struct value v = {.how = how, .tag_suffix = "", .digest = "", .as_ever = true};
+    size_t len = part->len <= SHELF_BODY_MAX ? (size_t)part->len : sending_start(part->from);
 
-    if (diskv_reader_open_now(d->server->store, r->key, r->key_len, how, &v.reader) != 0)
-        return 0;
-    v.type = answer_type(diskv_reader_info(v.reader), r->key, r->key_len);
-    d->opened = v.reader;
-    return print(d, r, &v, out);
+    if (diskv_reader_read_now(reader, end, len, part->from) != (int64_t)len)
+        return false;
+    burst->text_len += len;
+    burst->body_len = len;
+    burst->reader = reader;
+    burst->from = part->from + len;
+    burst->len = part->len - len;
+    return true;
 }
 
-size_t direct_answer(struct direct *d, const char *text, size_t len,
-                     char out[static DIRECT_ANSWER_MAX])
+static bool can_send(diskv_reader *reader, const struct range *part)
+{
+    return part->len <= SHELF_BODY_MAX ||
+           (part->len <= SENDING_CHUNK && sending_can(reader, part->len) &&
+            diskv_reader_sendable_now(reader, (size_t)part->len, part->from) == 0);
+}
+
+static bool answer(struct direct *d, const struct request *r, enum diskv_read how,
+                   const struct range_text *range, char *out, struct burst *burst)
+{
+    struct value v = {.digest = "", .as_ever = true};
+    bool is_part = range->text != NULL;
+    struct range part = {0};
+    diskv_reader *reader;
+
+    if (diskv_reader_open_now(d->server->store, r->key, r->key_len, how, &reader) != 0)
+        return false;
+    d->opened = reader;
+    part.len = diskv_reader_info(reader)->size;
+    if (part.len == 0 || part.len == DISKV_SIZE_UNKNOWN || !value_has_form(reader, how) ||
+        (is_part && !range_read(range, part.len, &part)) || !can_send(reader, &part))
+        return false;
+    value_set(&v, r, reader, how);
+    burst->text = out;
+    burst->text_len = value_print_head(r, &v, is_part ? &part : NULL, date_now(d), out,
+                                       DIRECT_ANSWER_MAX - SHELF_BODY_MAX);
+    return burst->text_len > 0 && add_body(reader, &part, out + burst->text_len, burst);
+}
+
+bool direct_answer(struct direct *d, const char *text, size_t len,
+                   char out[static DIRECT_ANSWER_MAX], struct burst *burst)
 {
     const char *end = target_end(text, len), *target = text + strlen(start);
     struct request r = {.server = d->server};
     char key[DIRECT_REQUEST_MAX];
-    const struct rest *known;
+    const struct known *known;
+    struct range_text range;
     size_t target_len;
+    struct rest rest;
 
     if (end == NULL)
-        return 0;
-    known = known_find(d, end, len - (size_t)(end - text));
+        return false;
+    rest_read(end, len - (size_t)(end - text), &rest, &range);
+    known = known_find(d, &rest);
     target_len = (size_t)(end - target);
     if (known == NULL || !validate_target(target, target_len) ||
         memchr(target, '?', target_len) != NULL ||
         key_decode(target, target_len, key, &r.key_len) != NULL)
-        return 0;
+        return false;
     key[r.key_len] = '\0';
     r.key = key;
-    return answer(d, &r, known->how, out);
+    return answer(d, &r, known->how, &range, out, burst);
 }

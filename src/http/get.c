@@ -36,20 +36,11 @@ bool get_read(struct request *r, struct get *g)
     return r->refusal.status == 0;
 }
 
-/* True where what the file has can go out as it is: a gzip stream of a value that is not itself one
- * of an encoding. */
-static bool can_pass(const diskv_reader *reader)
-{
-    return !metadata_has(reader, "content-encoding") &&
-           strcmp(diskv_reader_codec(reader), "gzip") == 0;
-}
-
 int get_open(struct request *r, struct get *g)
 {
     int rc = opening_go_on(r, &g->opening, g->how);
 
-    if (rc != 0 || g->how != DISKV_READ_STORED ||
-        diskv_reader_codec(g->opening.reader)[0] == '\0' || can_pass(g->opening.reader))
+    if (rc != 0 || value_has_form(g->opening.reader, g->how))
         return rc;
     opening_reset(&g->opening);
     g->how = DISKV_READ_CACHED;
@@ -69,7 +60,7 @@ void get_reset(struct get *g)
 
 bool get_is_packed(const struct get *g)
 {
-    return g->how == DISKV_READ_STORED && diskv_reader_codec(g->opening.reader)[0] != '\0';
+    return value_is_packed(g->opening.reader, g->how);
 }
 
 static enum MHD_Result answer_range_or_value(struct request *r, const struct get *g,
@@ -114,20 +105,12 @@ static enum MHD_Result answer(struct request *r, const struct get *g, struct val
 enum MHD_Result get_answer(struct request *r, struct get *g, struct value *v)
 {
     enum MHD_Result result;
-    bool packed;
     int rc = repr_digest_go_on(r, &g->digest, g->opening.reader);
 
     if (rc != 0)
         return rc == DISKV_EAGAIN ? MHD_YES : request_fail_rc(r, rc);
-    packed = get_is_packed(g);
-    v->reader = g->opening.reader;
-    v->how = g->how;
+    value_set(v, r, g->opening.reader, g->how);
     v->digest = g->digest.text;
-    v->tag_suffix = packed ? VALUE_GZIP_SUFFIX : "";
-    if (packed)
-        v->coding = "gzip";
-    if (v->type == NULL)
-        v->type = answer_type(diskv_reader_info(v->reader), r->key, r->key_len);
     result = answer(r, g, v);
     g->opening.reader = v->reader;
     return result;
@@ -140,12 +123,15 @@ void get_free(struct get *g)
     precondition_free(&g->precondition);
 }
 
-/* True where nothing but the key decides which value the answer gives, and how. */
+/* True where nothing but the key, and the range, decides which value the answer gives, and how. */
 static bool is_plain(const struct request *r, const struct get *g)
 {
+    bool of_range = g->range != NULL && g->if_range == NULL;
+
     return !r->is_head && r->query == NULL && r->server->limits.cors_origin_count == 0 &&
            g->encoding != ENCODING_NONE && precondition_is_empty(&g->precondition) &&
-           !request_may_have(r, MHD_HTTP_HEADER_RANGE) && !request_may_have(r, "Want-Repr-Digest");
+           (of_range || !request_may_have(r, MHD_HTTP_HEADER_RANGE)) &&
+           !request_may_have(r, "Want-Repr-Digest");
 }
 
 static void get_begin(struct request *r)
@@ -171,7 +157,7 @@ static enum MHD_Result get_end(struct request *r)
     v.disposition = disposition.data;
     result = rc != 0 ? request_fail_rc(r, rc) : get_answer(r, g, &v);
     if (rc == 0 && is_plain(r, g))
-        replay_learn(r, first_how(g));
+        replay_learn(r, g->range != NULL, first_how(g));
     buf_free(&disposition);
     return result;
 }

@@ -1,20 +1,17 @@
 #include "replay.h"
 #include "ahead.h"
+#include "burst.h"
 #include "context.h"
 #include "header.h"
 #include "loop.h"
 #include "request.h"
 #include "sending.h"
 #include <errno.h>
-#include <linux/sockios.h>
 #include <strings.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <xxhash.h>
-
-#define UNSEEN_MAX (16 * 1024) /* bytes sent before a look whether the client takes them */
 
 struct entry {
     time_t second;
@@ -129,11 +126,12 @@ static bool is_to_stay(const struct request *r)
     return lines == 0 || (lines == 1 && strcasecmp(option, "keep-alive") == 0);
 }
 
-void replay_learn(struct request *r, enum diskv_read how)
+void replay_learn(struct request *r, bool of_range, enum diskv_read how)
 {
+    const struct replay *replay = r->loop->replay;
+
     if (was_given(r) && is_to_stay(r))
-        direct_learn(r->loop->replay->direct, r->loop->replay->given, r->loop->replay->given_len,
-                     how);
+        direct_learn(replay->direct, replay->given, replay->given_len, of_range, how);
 }
 
 diskv_reader *replay_take(struct request *r)
@@ -226,55 +224,31 @@ static bool is_current(diskv *store, const struct entry *e)
     return is_same;
 }
 
-/* True where the socket has room for all of an answer: before it is full, its client has to be
- * found to have taken everything. */
-static bool has_room(struct connection *c, size_t len)
-{
-    int queued;
-
-    if (c->unseen + len <= UNSEEN_MAX)
-        return true;
-    if (ioctl(c->fd, SIOCOUTQ, &queued) != 0 || queued > 0)
-        return false;
-    c->unseen = 0;
-    return true;
-}
-
-static bool send_whole(struct connection *c, const char *answer, size_t len)
-{
-    ssize_t n = sendto(c->fd, answer, len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
-
-    if (n < 0)
-        return false;
-    if ((size_t)n < len)
-        shutdown(c->fd, SHUT_RDWR); /* in spite of the room: the kernel is out of memory */
-    c->unseen += (size_t)n;
-    return true;
-}
-
 /* A look at the value's file and the sending: two system calls, one allocation. */
 static bool answer_again(const struct replay *replay, const struct entry *e, struct connection *c,
                          const char *data, size_t len)
 {
     return e != NULL && e->second == c->given_at && e->request_len == len &&
-           memcmp(e->text, data, len) == 0 && has_room(c, e->answer_len) &&
-           is_current(replay->server->store, e) &&
-           send_whole(c, e->text + e->request_len + e->key_len, e->answer_len);
+           memcmp(e->text, data, len) == 0 && is_current(replay->server->store, e) &&
+           burst_send(c, &(struct burst){.text = e->text + e->request_len + e->key_len,
+                                         .text_len = e->answer_len});
 }
 
+/* What is asked again for lack of an entry goes to libmicrohttpd, whose answer becomes one: but
+ * none that has bytes of a file. */
 static bool answer_direct(const struct replay *replay, struct connection *c, const char *data,
                           size_t len)
 {
-    char answer[DIRECT_ANSWER_MAX];
-    size_t answer_len = direct_answer(replay->direct, data, len, answer);
-    bool sent = answer_len > 0 && has_room(c, answer_len) && send_whole(c, answer, answer_len);
+    char text[DIRECT_ANSWER_MAX];
+    struct burst burst;
+    bool sent = direct_answer(replay->direct, data, len, text, &burst) &&
+                (burst.len > 0 || !replay->again) && burst_send(c, &burst);
 
     if (sent)
         diskv_reader_close(direct_take(replay->direct));
     return sent;
 }
 
-/* What is asked again for lack of an entry goes to libmicrohttpd, whose answer becomes one. */
 static bool answer(struct replay *replay, struct connection *c, time_t now, const char *data,
                    size_t len)
 {
@@ -289,7 +263,7 @@ static bool answer(struct replay *replay, struct connection *c, time_t now, cons
     connection_begin(c); /* before the look at `draining`: idle connections are cut then */
     if (!atomic_load(&replay->server->draining))
         sent = answer_again(replay, replay->entries[i], c, data, len) ||
-               (!replay->again && answer_direct(replay, c, data, len));
+               answer_direct(replay, c, data, len);
     connection_end(c);
     return sent;
 }
@@ -316,7 +290,7 @@ static bool on_received(struct replay *replay, struct connection *c, const char 
     replay->awaited = NULL; /* its request is no longer what was given last */
     c->given_at = now;
     c->unread += len;
-    c->unseen = UNSEEN_MAX;
+    burst_unseen(c);
     return false;
 }
 
@@ -338,9 +312,21 @@ ssize_t replay_recv(int fd, void *buf, size_t len, int flags)
     return -1;
 }
 
+/* True where another answer was begun than the one that is to be sent now: the value cannot be had
+ * any more. The connection is cut. */
+static bool is_torn(int fd)
+{
+    const struct connection *c = connection_of(fd);
+
+    if (c == NULL || c->begun == 0 || sending_is_under_way(fd))
+        return false;
+    errno = ECONNRESET;
+    return true;
+}
+
 ssize_t replay_send(int fd, const void *buf, size_t len, int flags)
 {
-    ssize_t n = sending_header(fd, buf, len, flags);
+    ssize_t n = is_torn(fd) ? -1 : sending_header(fd, buf, len, flags);
 
     on_sent(fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, n);
     return n;
@@ -348,7 +334,7 @@ ssize_t replay_send(int fd, const void *buf, size_t len, int flags)
 
 ssize_t replay_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    ssize_t n = syscall(SYS_sendmsg, fd, msg, flags);
+    ssize_t n = is_torn(fd) ? -1 : syscall(SYS_sendmsg, fd, msg, flags);
 
     on_sent(fd, msg->msg_iov, msg->msg_iovlen, n);
     return n;

@@ -33,9 +33,9 @@ void replay_closed(struct replay *replay, struct connection *c);
  * opened so, has this version. */
 void replay_keep(struct request *r, enum diskv_read how, uint64_t version, uint64_t body_len);
 
-/* `r` asks for a value, opened so, and for nothing else: its answer is like that to others with the
- * same headers. */
-void replay_learn(struct request *r, enum diskv_read how);
+/* `r` asks for a value, opened so, or for ranges of it, and for nothing else: its answer is like
+ * that to others with the same headers. */
+void replay_learn(struct request *r, bool of_range, enum diskv_read how);
 
 /* The value that `r` asks for, where it was opened when the request came, which is then the
  * caller's; NULL else. */

@@ -10,10 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SENDING_MIN   (64 * 1024)  /* bytes: a copy of fewer costs less */
-#define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
+#define SENDING_MIN   (64 * 1024) /* bytes: a copy of fewer costs less */
 #define SENDING_SLOTS 256
-#define SENDING_PAGE  4096
 
 /* Belongs to the request. */
 struct sending {
@@ -44,6 +42,11 @@ static struct sending *sending_find(int socket)
     while (s != NULL && s->request->connection->fd != socket)
         s = s->next;
     return s;
+}
+
+bool sending_is_under_way(int socket)
+{
+    return sending_find(socket) != NULL;
 }
 
 /* Has a worker read into memory of our own: what goes through the page cache alone might be dropped
@@ -96,12 +99,25 @@ static int64_t send_chunk(struct sending *s, uint64_t offset, size_t len)
     }
     if (s->cold_len > 0 && offset >= s->cold_from && offset - s->cold_from < s->cold_len)
         return send_cold(s, offset, len);
-    n = diskv_reader_send_now(s->reader, s->request->connection->fd, len, offset);
-    return n == DISKV_EAGAIN ? read_cold(s, offset, len) : n;
+    n = diskv_reader_sendable_now(s->reader, len, offset);
+    if (n == DISKV_EAGAIN)
+        return read_cold(s, offset, len);
+    return n < 0 ? n : diskv_reader_send_now(s->reader, s->request->connection->fd, len, offset);
 }
 
-/* A packet more costs more than the copy of a page does. And 64 KiB from within a page on lie in 17
- * pages, of which the pipe in the kernel takes 16 at once. */
+size_t sending_start(uint64_t from)
+{
+    return SENDING_PAGE - from % SENDING_PAGE;
+}
+
+/* Of what one chunk holds the page cache alone keeps a copy: to send it from there costs less. */
+bool sending_can(diskv_reader *reader, uint64_t len)
+{
+    if (len >= SENDING_MIN && len <= SENDING_CHUNK)
+        diskv_reader_once(reader);
+    return len >= SENDING_MIN && diskv_reader_sendable_now(reader, 0, 0) == 0;
+}
+
 ssize_t sending_header(int socket, const void *header, size_t len, int flags)
 {
     struct sending *s = sending_find(socket);
@@ -113,7 +129,11 @@ ssize_t sending_header(int socket, const void *header, size_t len, int flags)
 
     if (s == NULL)
         return sendto(socket, header, len, flags, NULL, 0);
-    got = diskv_reader_read_now(s->reader, start, SENDING_PAGE - s->from % SENDING_PAGE, s->from);
+    s->untold = s->request->connection->begun;
+    s->request->connection->begun = 0;
+    if (s->untold > 0)
+        return (ssize_t)len;
+    got = diskv_reader_read_now(s->reader, start, sending_start(s->from), s->from);
     parts[1].iov_len = got > 0 ? (size_t)got : 0;
     n = syscall(SYS_sendmsg, socket, &msg, flags);
     if (n <= (ssize_t)len)
@@ -197,7 +217,7 @@ bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t 
     int socket = r->connection->fd;
     struct MHD_Response *response;
 
-    if (len < SENDING_MIN || diskv_reader_send_now(v->reader, socket, 0, from) != 0)
+    if (!sending_can(v->reader, len))
         return false;
     response = response_new(socket, from, len);
     if (response == NULL)

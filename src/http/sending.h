@@ -12,13 +12,29 @@
 
 struct sending;
 
-/* An answer with `len` bytes of the value from `from` on, all of which it has. False where they go
- * another way: they are few, or not the bytes of a file. The request takes over the reader and sets
- * `v->reader` to NULL: it then lives as long as the request. For the loop's thread. */
+#define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
+#define SENDING_PAGE  4096
+
+/* True where `len` bytes of the value, of those it has, go from the page cache: they are not few,
+ * and the bytes of a file. */
+bool sending_can(diskv_reader *reader, uint64_t len);
+
+/* How many of the bytes from `from` on are to leave with the header: those up to a page's end. A
+ * packet more costs more than the copy of a page does. And 64 KiB from within a page on lie in 17
+ * pages, of which the pipe in the kernel takes 16 at once. */
+size_t sending_start(uint64_t from);
+
+/* An answer with `len` bytes of the value from `from` on. False where they go another way. The
+ * request takes over the reader and sets `v->reader` to NULL: it then lives as long as the request.
+ * For the loop's thread. */
 bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t len,
                     struct answer *out);
 
-/* Does what send does, for libmicrohttpd; with the header of such an answer, its first bytes go. */
+/* True where such an answer is what is sent to a connection of this thread's. */
+bool sending_is_under_way(int socket);
+
+/* Does what send does, for libmicrohttpd; with the header of such an answer, its first bytes go.
+ * Where the answer was begun, it does nothing: all that went before. */
 ssize_t sending_header(int socket, const void *header, size_t len, int flags);
 
 /* To be called when the request ends. NULL is fine. */

@@ -10,6 +10,30 @@
 #include "sending.h"
 #include <inttypes.h>
 
+bool value_is_packed(const diskv_reader *reader, enum diskv_read how)
+{
+    return how == DISKV_READ_STORED && diskv_reader_codec(reader)[0] != '\0';
+}
+
+bool value_has_form(const diskv_reader *reader, enum diskv_read how)
+{
+    return !value_is_packed(reader, how) || (!metadata_has(reader, "content-encoding") &&
+                                             strcmp(diskv_reader_codec(reader), "gzip") == 0);
+}
+
+void value_set(struct value *v, const struct request *r, diskv_reader *reader, enum diskv_read how)
+{
+    bool packed = value_is_packed(reader, how);
+
+    v->reader = reader;
+    v->how = how;
+    v->tag_suffix = packed ? VALUE_GZIP_SUFFIX : "";
+    if (packed)
+        v->coding = "gzip";
+    if (v->type == NULL)
+        v->type = answer_type(diskv_reader_info(reader), r->key, r->key_len);
+}
+
 /* What was kept with the value, or stands in for it. */
 static void add_metadata(struct answer *a, const struct request *r, const struct value *v,
                          const diskv_reader *reader, bool all)
@@ -157,18 +181,24 @@ enum MHD_Result value_whole(struct request *r, struct value *v)
     return send_or_keep(r, v->missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_OK, &a, version, kind);
 }
 
-size_t value_print_head(const struct request *r, const struct value *v, const char *date, char *out,
-                        size_t room)
+size_t value_print_head(const struct request *r, const struct value *v, const struct range *part,
+                        const char *date, char *out, size_t room)
 {
-    struct answer a = answer_printed("HTTP/1.1 200 OK\r\n", out, room);
-    char size[24];
+    struct answer a = answer_printed(
+        part != NULL ? "HTTP/1.1 206 Partial Content\r\n" : "HTTP/1.1 200 OK\r\n", out, room);
+    uint64_t size = diskv_reader_info(v->reader)->size;
+    char len[24], range[BODY_RANGE_SIZE];
 
-    snprintf(size, sizeof(size), "%" PRIu64, diskv_reader_info(v->reader)->size);
     answer_header(&a, MHD_HTTP_HEADER_DATE, date);
     add_headers(&a, r, v, v->reader, true);
     answer_header(&a, MHD_HTTP_HEADER_CONTENT_TYPE, v->type);
+    if (part != NULL) {
+        body_print_range(part, size, range);
+        answer_header(&a, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    }
     cors_answer(r, &a);
-    answer_header(&a, MHD_HTTP_HEADER_CONTENT_LENGTH, size);
+    snprintf(len, sizeof(len), "%" PRIu64, part != NULL ? part->len : size);
+    answer_header(&a, MHD_HTTP_HEADER_CONTENT_LENGTH, len);
     return answer_print_end(&a);
 }
 

@@ -24,6 +24,16 @@ struct value {
 /* What the ETag of the compressed form has behind that of the value. */
 #define VALUE_GZIP_SUFFIX "-gzip"
 
+/* True where a value that was opened so goes out as its file has it, compressed. */
+bool value_is_packed(const diskv_reader *reader, enum diskv_read how);
+
+/* False where a value that was opened so cannot go out as its file has it: all but a gzip stream of
+ * a value that is not itself one of an encoding has to be opened decompressed. */
+bool value_has_form(const diskv_reader *reader, enum diskv_read how);
+
+/* Sets what follows from the form in which the value of the request's key was opened. */
+void value_set(struct value *v, const struct request *r, diskv_reader *reader, enum diskv_read how);
+
 /* Each to be returned from a handler. */
 enum MHD_Result value_whole(struct request *r, struct value *v);
 enum MHD_Result value_parts(struct request *r, struct value *v, const struct range *ranges,
@@ -31,9 +41,10 @@ enum MHD_Result value_parts(struct request *r, struct value *v, const struct ran
 enum MHD_Result value_not_modified(struct request *r, struct value *v);
 enum MHD_Result value_unsatisfiable(struct request *r, const struct value *v);
 
-/* Prints the head of the answer that value_whole gives to a GET, where no Origin is asked after,
- * and returns its length; 0 where there is no room. The request needs server and key only. */
-size_t value_print_head(const struct request *r, const struct value *v, const char *date, char *out,
-                        size_t room);
+/* Prints the head of the answer that value_whole gives to a GET, or value_parts where there is a
+ * `part`, where no Origin is asked after, and returns its length; 0 where there is no room. The
+ * request needs server and key only. */
+size_t value_print_head(const struct request *r, const struct value *v, const struct range *part,
+                        const char *date, char *out, size_t room);
 
 #endif

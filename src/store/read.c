@@ -97,12 +97,29 @@ static bool will_be_cached(const diskv_reader *r)
     return r->cacheable && cache_takes(r->store->cache, r->known.info.size);
 }
 
+static bool can_send(const diskv_reader *r)
+{
+    return !r->cached && !r->decoding && !will_be_cached(r) && r->store->engine->ops->send_now;
+}
+
+void diskv_reader_once(diskv_reader *r)
+{
+    if (!r->decoding)
+        r->cacheable = false;
+}
+
+int diskv_reader_sendable_now(diskv_reader *r, size_t len, uint64_t offset)
+{
+    if (!can_send(r))
+        return DISKV_ENOTSUP;
+    return len ? r->store->engine->ops->sendable_now(r->engine_reader, len, offset) : 0;
+}
+
 int64_t diskv_reader_send_now(diskv_reader *r, int socket, size_t len, uint64_t offset)
 {
-    const struct engine_ops *ops = r->store->engine->ops;
-    if (r->cached || r->decoding || will_be_cached(r) || !ops->send_now)
+    if (!can_send(r))
         return DISKV_ENOTSUP;
-    int64_t n = ops->send_now(r->engine_reader, socket, len, offset);
+    int64_t n = r->store->engine->ops->send_now(r->engine_reader, socket, len, offset);
     if (n > 0)
         atomic_fetch_add_explicit(&r->store->bytes_read, (uint64_t)n, memory_order_relaxed);
     return n;

@@ -39,7 +39,9 @@ static int setup_cache(void **state)
 
 static int setup_gzip(void **state)
 {
-    return setup_with(state, &(struct diskv_options){.sync = DISKV_SYNC_NONE, .compress = "gzip"});
+    return setup_with(state, &(struct diskv_options){.sync = DISKV_SYNC_NONE,
+                                                     .compress = "gzip",
+                                                     .cache_bytes = 1024 * 1024});
 }
 
 static int teardown(void **state)
@@ -80,13 +82,12 @@ static void what_is_sent_is_the_part_of_the_value_and_counts_as_read(void **stat
     diskv_reader_close(reader);
 }
 
-static void nothing_is_sent_to_learn_whether_it_can_be(void **state)
+static void whether_it_can_be_sent_is_known_before(void **state)
 {
     const struct fixture *f = *state;
     diskv_reader *reader = reader_of(f, "value");
-    char got[8];
-    assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 0, 2), 0);
-    assert_int_equal(recv(f->sockets[THEIRS], got, sizeof got, 0), -1);
+    assert_int_equal(diskv_reader_sendable_now(reader, 0, 2), 0);
+    assert_int_equal(diskv_reader_sendable_now(reader, 3, 2), 0);
     diskv_reader_close(reader);
 }
 
@@ -117,7 +118,8 @@ static void a_file_that_has_become_shorter_is_stale(void **state)
     char path[STORE_PATH_SIZE];
     path_join(path, f->dir, "k");
     assert_int_equal(truncate(path, 2), 0);
-    assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 5, 0), DISKV_ESTALE);
+    assert_int_equal(diskv_reader_sendable_now(reader, 5, 0), DISKV_ESTALE);
+    assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 3, 2), DISKV_ESTALE);
     diskv_reader_close(reader);
 }
 
@@ -127,6 +129,7 @@ static void what_is_compressed_in_its_file_is_not_sent_from_there_unless_as_it_i
     char value[4096] = {0};
     memset(value, 'x', sizeof value - 1);
     diskv_reader *reader = reader_of(f, value);
+    assert_int_equal(diskv_reader_sendable_now(reader, 1, 0), DISKV_ENOTSUP);
     assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 1, 0), DISKV_ENOTSUP);
     diskv_reader_close(reader);
     char got[2];
@@ -145,8 +148,42 @@ static void what_fits_into_the_cache_is_not_sent_from_its_file(void **state)
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL); /* what is younger is not cached */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(diskv_reader_open_wait(f->store, "k", 1, DISKV_READ_CACHED, &reader), 0);
+        assert_int_equal(diskv_reader_sendable_now(reader, 0, 0), DISKV_ENOTSUP);
         assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 5, 0), DISKV_ENOTSUP);
         assert_reads(reader, "value");
+    }
+}
+
+static void what_the_cache_is_not_to_keep_is_sent(void **state)
+{
+    const struct fixture *f = *state;
+    diskv_reader *reader = reader_of(f, "value");
+    diskv_reader_close(reader);
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(diskv_reader_open_wait(f->store, "k", 1, DISKV_READ_CACHED, &reader), 0);
+        diskv_reader_once(reader);
+        assert_int_equal(diskv_reader_sendable_now(reader, 5, 0), 0);
+        assert_int_equal(diskv_reader_send_now(reader, f->sockets[OURS], 5, 0), 5);
+        assert_reads(reader, "value");
+    }
+}
+
+static void what_is_decompressed_the_cache_keeps_all_the_same(void **state)
+{
+    const struct fixture *f = *state;
+    char value[4096] = {0};
+    memset(value, 'x', sizeof value - 1);
+    diskv_reader *reader = reader_of(f, value);
+    diskv_reader_close(reader);
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(diskv_reader_open_wait(f->store, "k", 1, DISKV_READ_CACHED, &reader), 0);
+        assert_int_equal(diskv_reader_version(reader) != 0, i);
+        diskv_reader_once(reader);
+        char got[4096];
+        assert_int_equal(diskv_reader_read_wait(reader, got, sizeof got, 0), strlen(value));
+        diskv_reader_close(reader);
     }
 }
 
@@ -171,12 +208,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_is_sent_is_the_part_of_the_value_and_counts_as_read, setup),
-        CASE(nothing_is_sent_to_learn_whether_it_can_be, setup),
+        CASE(whether_it_can_be_sent_is_known_before, setup),
         CASE(a_socket_without_room_is_not_waited_for, setup),
         CASE(a_socket_that_nobody_reads_any_more_is_an_error, setup),
         CASE(a_file_that_has_become_shorter_is_stale, setup),
         CASE(what_is_compressed_in_its_file_is_not_sent_from_there_unless_as_it_is, setup_gzip),
         CASE(what_fits_into_the_cache_is_not_sent_from_its_file, setup_cache),
+        CASE(what_the_cache_is_not_to_keep_is_sent, setup_cache),
+        CASE(what_is_decompressed_the_cache_keeps_all_the_same, setup_gzip),
         CASE(what_is_too_large_for_the_cache_is_sent, setup_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

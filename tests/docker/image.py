@@ -5,8 +5,6 @@ programs run from the images' own roots, as their own users, in a network namesp
 """
 import atexit
 import contextlib
-import ctypes
-import fcntl
 import functools
 import hashlib
 import json
@@ -17,12 +15,12 @@ import re
 import shutil
 import socket
 import stat
-import struct
 import subprocess
 import tempfile
 import time
 
 from diskvtest import DISKV, curl, main, skip, test
+from network import enter_own_network
 from tree import TOP, must
 
 BASE = "docker.io/library/debian:bookworm-slim"  # as the Dockerfile's FROM
@@ -132,16 +130,6 @@ def built():
     if isinstance(outcome, AssertionError):
         raise outcome
     return outcome
-
-
-@functools.cache
-def enter_own_network():
-    """From here on this process sees only a loopback interface of its own."""
-    clone_newnet, siocsifflags, iff_up = 0x40000000, 0x8914, 1
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.unshare(clone_newnet) == 0, os.strerror(ctypes.get_errno())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sh22x", b"lo", iff_up))
 
 
 def wait_for_port(port, process):

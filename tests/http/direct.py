@@ -1,4 +1,4 @@
-"""A request that is like an earlier one but for its key is answered as it would be by itself."""
+"""A request that is like an earlier one but for its key, or its range, is answered as it would be by itself."""
 import os
 import re
 import threading
@@ -8,12 +8,18 @@ from client import Client
 from diskvtest import Server, curl, main, test
 from tracing import traced
 
-SIZES = (0, 1, 4096, 8192, 8193, 100000)
+SIZES = (0, 1, 4096, 8192, 8193, 65535, 65536, 100000, 131072, 131073)
 FIELDS = ("", "Connection: keep-alive\r\n", "Accept-Encoding: gzip, br\r\n", "X-Long: " + "x" * 1500 + "\r\n")
 
 
 def get(path, fields="", version="1.1"):
     return f"GET {path} HTTP/{version}\r\nHost: h\r\n{fields}\r\n".encode()
+
+
+RANGES = ("0-0", "0-8191", "100-9000", "5-65540", "4096-69631", "1-131071", "0-131072", "70000-", "-70000", "-1", "-0",
+          "5-4", "1000000-", "-", "0-0,5-5", "0-0, 70000-80000", " 0-9", "0-9 ", "0-9;", "0x1-9", "1-2-3",
+          "0-99999999999999999999", "99999999999999999999-", "0" * 60 + "-9", "", "\x01-9")
+RANDOM = os.urandom(200000)
 
 
 def put(s, key, body, *options):
@@ -28,7 +34,7 @@ def fill(s):
             "a%20folder/k%C3%A4se%3F": [], **{f"of-{size}": [] for size in SIZES}}
     for key, fields in keys.items():
         size = int(key[3:]) if key.startswith("of-") else 2000
-        put(s, key, b"x" * size, *(word for field in fields for word in ("-H", field)))
+        put(s, key, RANDOM[:size], *(word for field in fields for word in ("-H", field)))
     for key, kind in (("foreign", b"text/x-play"), ("ill-typed", b"a\r\nInjected: yes")):
         with open(f"{s.dir}/{key}", "wb") as file:
             file.write(b"by another program")
@@ -87,6 +93,45 @@ def so_it_is_where_pages_of_other_origins_may_read():
             assert ("access-control-allow-origin" in answer[1]) == allowed, answer
 
 
+def ranges_same_as_alone(*options):
+    keys = ("by-its-name.css", "with-fields", "coded", "of-0", "of-8192", "of-65536", "of-131072", "of-131073", "missing")
+    with Server(*options) as s:
+        fill(s)
+        for name in ("Range: bytes=", "range: bytes=", "Range: Bytes=", "Range:bytes=", "Range: lines=",
+                     "Accept-Encoding: gzip\r\nRange: bytes=", "Range: bytes=1-1\r\nRange: bytes=",
+                     'If-Range: "no"\r\nRange: bytes=', "X-Own: \r\nRange: x"):
+            client = Client(s)
+            for key in keys:
+                for one in RANGES:
+                    asked = get(f"/keys/{key}", f"{name}{one}\r\n")
+                    client.ask(get("/keys/of-8192", f"{name}2-3\r\n"))
+                    answer, alone = client.ask(asked), Client(s).ask(asked)
+                    for found in (answer, alone):  # a boundary is new each time
+                        parted = found[1]["content-type"].partition("; boundary=")
+                        found[1]["content-type"] = parted[0]
+                    if parted[1]:
+                        assert len(answer[2]) == len(alone[2])
+                    else:
+                        same(answer, alone)
+                    if answer[1].get("connection") == "close":
+                        client = Client(s)
+
+
+@test
+def the_answer_to_a_range_is_that_to_a_request_of_its_own():
+    ranges_same_as_alone("--cache-bytes", "0")
+
+
+@test
+def so_it_is_where_values_are_cached():
+    ranges_same_as_alone()
+
+
+@test
+def so_it_is_of_ranges_in_a_store_that_compresses():
+    ranges_same_as_alone("--compress", "gzip")
+
+
 @test
 def most_such_requests_do_not_reach_libmicrohttpd_which_sends_by_sendmsg():
     with Server("--threads", "1") as s:
@@ -128,6 +173,43 @@ def so_is_one_whose_client_has_not_taken_what_came_before():
             assert [len(client.answer()[2]) for _ in range(count)] == [8192] * count
         with open(trace, encoding="utf-8", errors="replace") as file:
             assert len(re.findall(r'openat2\(\d+, "k\d+"', file.read())) == count
+
+
+@test
+def ranges_are_not_given_to_libmicrohttpd_either():
+    with Server("--threads", "1") as s:
+        put(s, "k", RANDOM)
+        with traced(s, "-s", "200", "-e", "trace=recvfrom,sendto,sendmsg,sendfile") as trace:
+            client = Client(s)
+            for i in range(100):
+                size = (1, 8192, 65536, 131072)[i % 4]
+                assert client.ask(get("/keys/k", f"Range: bytes={i}-{i + size - 1}\r\n"))[2] == RANDOM[i:i + size]
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            sent = re.findall(r"(send\w+)\(\d+, .*HTTP/1.1 206 ", file.read())
+        assert sent.count("sendto") >= 50, sent
+
+
+@test
+def what_is_not_in_memory_is_waited_for_as_ever():
+    with Server("--threads", "1", "--cache-bytes", "0") as s:
+        fill(s)
+        with traced(s, "-e", "trace=preadv2,sendto,sendmsg", "-e", "inject=preadv2:error=EAGAIN"):
+            client = known(s)
+            for size in SIZES:
+                assert client.ask(get(f"/keys/of-{size}"))[2] == RANDOM[:size]
+
+
+@test
+def a_connection_whose_file_becomes_shorter_while_it_is_sent_is_cut():
+    with Server("--threads", "1", "--cache-bytes", "0") as s:
+        fill(s)
+        with traced(s, "-e", "trace=sendfile,sendto,sendmsg", "-e", "inject=sendfile:retval=0"):
+            client = known(s)
+            client.send(get("/keys/of-65536"))
+            got = b""
+            while piece := client.socket.recv(65536):
+                got += piece
+            assert got.startswith(b"HTTP/1.1 200 ") and len(got) < 65536
 
 
 @test
@@ -190,6 +272,28 @@ def a_client_that_asks_far_ahead_of_reading_gets_every_answer():
         time.sleep(0.5)
         for _ in range(count):
             assert [len(client.answer()[2]) for _ in range(2)] == [8192, 1]
+        asking.join()
+
+
+@test
+def so_does_one_that_asks_for_more_than_its_socket_has_room_for():
+    sizes, count = (65536, 131072, 1, 100000), 40
+    with Server("--threads", "1") as s:
+        fill(s)
+        client = known(s)
+
+        def ask():
+            for _ in range(count):
+                for size in sizes:
+                    client.send(get(f"/keys/of-{size}"))
+                    time.sleep(0.002)  # else several come at once, which libmicrohttpd answers
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(1)
+        for _ in range(count):
+            for size in sizes:
+                assert client.answer()[2] == RANDOM[:size]
         asking.join()
 
 

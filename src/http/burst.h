@@ -1,0 +1,23 @@
+/* Answers that leave at once, past libmicrohttpd. */
+#ifndef BURST_H
+#define BURST_H
+
+#include "connection.h"
+
+/* What is sent: text, that ends with the first bytes of the body, then as many bytes of the file of
+ * `reader` as `len` says, which were found to be sendable. The caller's. */
+struct burst {
+    const char *text;
+    size_t text_len, body_len; /* `body_len` of `text_len` */
+    diskv_reader *reader;      /* NULL where `len` is 0 */
+    uint64_t from, len;
+};
+
+/* Sends it. False where libmicrohttpd is to answer: either nothing was sent, or all of the text and
+ * some of the file, which `c->begun` says. For the connection's loop. */
+bool burst_send(struct connection *c, const struct burst *burst);
+
+/* Something else was sent to the connection, or will be. */
+void burst_unseen(struct connection *c);
+
+#endif
