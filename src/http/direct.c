@@ -162,10 +162,15 @@ static bool range_read(const struct range_text *range, uint64_t size, struct ran
     return true;
 }
 
+static bool is_few(const struct range *part)
+{
+    return part->len <= SHELF_BODY_MAX;
+}
+
 /* Puts all of few bytes behind the head, of more only the first: the rest is sent from the file. */
 static bool add_body(diskv_reader *reader, const struct range *part, char *end, struct burst *burst)
 {
-    size_t len = part->len <= SHELF_BODY_MAX ? (size_t)part->len : sending_start(part->from);
+    size_t len = is_few(part) ? (size_t)part->len : sending_start(part->from);
 
     if (diskv_reader_read_now(reader, end, len, part->from) != (int64_t)len)
         return false;
@@ -179,7 +184,7 @@ static bool add_body(diskv_reader *reader, const struct range *part, char *end, 
 
 static bool can_send(diskv_reader *reader, const struct range *part)
 {
-    return part->len <= SHELF_BODY_MAX ||
+    return is_few(part) ||
            (part->len <= SENDING_CHUNK && sending_can(reader, part->len) &&
             diskv_reader_sendable_now(reader, (size_t)part->len, part->from) == 0);
 }
@@ -187,7 +192,7 @@ static bool can_send(diskv_reader *reader, const struct range *part)
 static bool answer(struct direct *d, const struct request *r, enum diskv_read how,
                    const struct range_text *range, char *out, struct burst *burst)
 {
-    struct value v = {.digest = "", .as_ever = true};
+    struct value v = {.digest = ""};
     bool is_part = range->text != NULL;
     struct range part = {0};
     diskv_reader *reader;

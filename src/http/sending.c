@@ -12,6 +12,7 @@
 
 #define SENDING_MIN   (64 * 1024) /* bytes: a copy of fewer costs less */
 #define SENDING_SLOTS 256
+#define SENDING_PAGE  4096
 
 /* Belongs to the request. */
 struct sending {

@@ -13,7 +13,6 @@
 struct sending;
 
 #define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
-#define SENDING_PAGE  4096
 
 /* True where `len` bytes of the value, of those it has, go from the page cache: they are not few,
  * and the bytes of a file. */

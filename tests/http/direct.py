@@ -1,25 +1,25 @@
 """A request that is like an earlier one but for its key, or its range, is answered as it would be by itself."""
+import functools
 import os
 import re
 import threading
 import time
+from contextlib import contextmanager
 
 from client import Client
 from diskvtest import Server, curl, main, test
+from rawhttp import request
 from tracing import traced
 
 SIZES = (0, 1, 4096, 8192, 8193, 65535, 65536, 100000, 131072, 131073)
-FIELDS = ("", "Connection: keep-alive\r\n", "Accept-Encoding: gzip, br\r\n", "X-Long: " + "x" * 1500 + "\r\n")
-
-
-def get(path, fields="", version="1.1"):
-    return f"GET {path} HTTP/{version}\r\nHost: h\r\n{fields}\r\n".encode()
-
-
+RANDOM = os.urandom(200000)
+FIELDS = ((), ("Connection: keep-alive",), ("Accept-Encoding: gzip, br",), ("X-Long: " + "x" * 1500,))
 RANGES = ("0-0", "0-8191", "100-9000", "5-65540", "4096-69631", "1-131071", "0-131072", "70000-", "-70000", "-1", "-0",
           "5-4", "1000000-", "-", "0-0,5-5", "0-0, 70000-80000", " 0-9", "0-9 ", "0-9;", "0x1-9", "1-2-3",
-          "0-99999999999999999999", "99999999999999999999-", "0" * 60 + "-9", "", "\x01-9")
-RANDOM = os.urandom(200000)
+          "0-99999999999999999999", "99999999999999999999-", "0" * 60 + "-9", "", "\x01-9",
+          "0-9\nAccept-Encoding: gzip")
+
+get = functools.partial(request, "GET")
 
 
 def put(s, key, body, *options):
@@ -43,10 +43,10 @@ def fill(s):
     return [*keys, "foreign", "ill-typed"]
 
 
-def known(s, fields=""):
+def known(s, *fields):
     """A client that has sent such a request in this second, more or less."""
     client = Client(s)
-    client.ask(get("/keys/by-its-name.css", fields))
+    client.ask(get("/keys/by-its-name.css", *fields))
     return client
 
 
@@ -63,8 +63,8 @@ def same_as_alone(*options):
         for fields in FIELDS:
             for path in (*(f"/keys/{key}" for key in keys), "/keys/missing", "/keys/%zz", "/keys/%00", "/keys/",
                          "/keys/packed?meta", "/keys/packed?download"):
-                request = get(path, fields)
-                same(known(s, fields).ask(request), Client(s).ask(request))
+                asked = get(path, *fields)
+                same(known(s, *fields).ask(asked), Client(s).ask(asked))
 
 
 @test
@@ -88,8 +88,8 @@ def so_it_is_where_pages_of_other_origins_may_read():
     with Server("--cors-origin", "https://a.example") as s:
         fill(s)
         for origin, allowed in (("https://a.example", True), ("https://b.example", False)):
-            fields = f"Origin: {origin}\r\n"
-            answer = known(s, fields).ask(get("/keys/packed", fields))
+            field = f"Origin: {origin}"
+            answer = known(s, field).ask(get("/keys/packed", field))
             assert ("access-control-allow-origin" in answer[1]) == allowed, answer
 
 
@@ -103,8 +103,8 @@ def ranges_same_as_alone(*options):
             client = Client(s)
             for key in keys:
                 for one in RANGES:
-                    asked = get(f"/keys/{key}", f"{name}{one}\r\n")
-                    client.ask(get("/keys/of-8192", f"{name}2-3\r\n"))
+                    asked = get(f"/keys/{key}", f"{name}{one}")
+                    client.ask(get("/keys/of-8192", f"{name}2-3"))
                     answer, alone = client.ask(asked), Client(s).ask(asked)
                     for found in (answer, alone):  # a boundary is new each time
                         parted = found[1]["content-type"].partition("; boundary=")
@@ -132,17 +132,37 @@ def so_it_is_of_ranges_in_a_store_that_compresses():
     ranges_same_as_alone("--compress", "gzip")
 
 
+@contextmanager
+def matches(s, calls, pattern):
+    """What the pattern finds in a trace of some calls that the block takes."""
+    found = []
+    with traced(s, "-s", "200", "-e", f"trace=recvfrom,{calls}") as trace:
+        yield found
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        found += re.findall(pattern, file.read())
+
+
 @test
 def most_such_requests_do_not_reach_libmicrohttpd_which_sends_by_sendmsg():
     with Server("--threads", "1") as s:
         for i in range(100):
             put(s, f"k{i}", b"%d" % i)
-        with traced(s, "-s", "200", "-e", "trace=recvfrom,sendto,sendmsg") as trace:
+        with matches(s, "sendto,sendmsg", r"(send\w+)\(\d+, .*HTTP/1.1 200 ") as sent:
             client = Client(s)
             for i in range(100):
                 assert client.ask(get(f"/keys/k{i}"))[2] == b"%d" % i
-        with open(trace, encoding="utf-8", errors="replace") as file:
-            sent = re.findall(r"(send\w+)\(\d+, .*HTTP/1.1 200 ", file.read())
+        assert sent.count("sendto") >= 50, sent
+
+
+@test
+def ranges_are_not_given_to_libmicrohttpd_either():
+    with Server("--threads", "1") as s:
+        put(s, "k", RANDOM)
+        with matches(s, "sendto,sendmsg", r"(send\w+)\(\d+, .*HTTP/1.1 206 ") as sent:
+            client = Client(s)
+            for i in range(100):
+                size = (1, 8192, 65536, 131072)[i % 4]
+                assert client.ask(get("/keys/k", f"Range: bytes={i}-{i + size - 1}"))[2] == RANDOM[i:i + size]
         assert sent.count("sendto") >= 50, sent
 
 
@@ -151,12 +171,11 @@ def a_value_that_libmicrohttpd_has_to_send_is_opened_once_all_the_same():
     with Server("--threads", "1", "--no-watch") as s:
         for i in range(20):
             put(s, f"large{i}", b"x" * 20000)
-        with traced(s, "-e", "trace=recvfrom,openat2") as trace:
+        with matches(s, "openat2", r'openat2\(\d+, "large') as opened:
             client = Client(s)
             for i in range(20):
                 assert len(client.ask(get(f"/keys/large{i}"))[2]) == 20000
-        with open(trace, encoding="utf-8", errors="replace") as file:
-            assert len(re.findall(r'openat2\(\d+, "large', file.read())) == 20
+        assert len(opened) == 20
 
 
 @test
@@ -165,28 +184,13 @@ def so_is_one_whose_client_has_not_taken_what_came_before():
     with Server("--threads", "1", "--no-watch", "--cache-bytes", "0") as s:
         for i in range(count):
             put(s, f"k{i}", b"x" * 8192)
-        with traced(s, "-e", "trace=recvfrom,openat2") as trace:
+        with matches(s, "openat2", r'openat2\(\d+, "k\d+"') as opened:
             client = Client(s, receive_bytes=4096)
             for i in range(count):
                 client.send(get(f"/keys/k{i}"))
                 time.sleep(0.02)  # else several come at once, which libmicrohttpd answers
             assert [len(client.answer()[2]) for _ in range(count)] == [8192] * count
-        with open(trace, encoding="utf-8", errors="replace") as file:
-            assert len(re.findall(r'openat2\(\d+, "k\d+"', file.read())) == count
-
-
-@test
-def ranges_are_not_given_to_libmicrohttpd_either():
-    with Server("--threads", "1") as s:
-        put(s, "k", RANDOM)
-        with traced(s, "-s", "200", "-e", "trace=recvfrom,sendto,sendmsg,sendfile") as trace:
-            client = Client(s)
-            for i in range(100):
-                size = (1, 8192, 65536, 131072)[i % 4]
-                assert client.ask(get("/keys/k", f"Range: bytes={i}-{i + size - 1}\r\n"))[2] == RANDOM[i:i + size]
-        with open(trace, encoding="utf-8", errors="replace") as file:
-            sent = re.findall(r"(send\w+)\(\d+, .*HTTP/1.1 206 ", file.read())
-        assert sent.count("sendto") >= 50, sent
+        assert len(opened) == count
 
 
 @test
@@ -217,24 +221,24 @@ def a_request_that_asks_for_more_gets_that():
     with Server() as s:
         fill(s)
         tag = curl("-I", s.url + "/keys/packed").headers["etag"]
-        for fields, status in (("Range: bytes=0-9\r\n", 206), (f"If-None-Match: {tag}\r\n", 304),
-                               ('If-Match: "no"\r\n', 412), ("Accept-Encoding: identity;q=0\r\n", 406)):
+        for field, status in (("Range: bytes=0-9", 206), (f"If-None-Match: {tag}", 304),
+                              ('If-Match: "no"', 412), ("Accept-Encoding: identity;q=0", 406)):
             for key in ("packed", "of-4096", "packed"):
-                client = known(s, fields)
+                client = known(s, field)
                 expected = 200 if status == 304 and key != "packed" else status
-                assert client.ask(get(f"/keys/{key}", fields))[0] == expected, (fields, key)
-        fields = "Want-Repr-Digest: sha-256=1\r\n"
-        assert known(s, fields).ask(get("/keys/packed", fields))[1]["repr-digest"].startswith("sha-256=:")
+                assert client.ask(get(f"/keys/{key}", field))[0] == expected, (field, key)
+        field = "Want-Repr-Digest: sha-256=1"
+        assert known(s, field).ask(get("/keys/packed", field))[1]["repr-digest"].startswith("sha-256=:")
 
 
 @test
 def what_closes_the_connection_closes_it():
     with Server() as s:
         fill(s)
-        for request in (get("/keys/packed", version="1.0"), get("/keys/packed", "Connection: close\r\n")):
+        for asked in (get("/keys/packed", version="1.0"), get("/keys/packed", "Connection: close")):
             for _ in range(2):
                 client = known(s)
-                assert client.ask(request)[0] == 200 and client.socket.recv(1) == b""
+                assert client.ask(asked)[0] == 200 and client.socket.recv(1) == b""
 
 
 @test
@@ -260,41 +264,33 @@ def a_value_that_changes_is_seen_at_once():
             assert client.ask(get(f"/keys/k{i}"))[0] == 404
 
 
-@test
-def a_client_that_asks_far_ahead_of_reading_gets_every_answer():
-    count = 3000
-    with Server("--threads", "1") as s:
-        fill(s)
-        client = known(s)
-        asking = threading.Thread(
-            target=lambda: [client.send(get(f"/keys/{key}")) for _ in range(count) for key in ("of-8192", "of-1")])
-        asking.start()
-        time.sleep(0.5)
-        for _ in range(count):
-            assert [len(client.answer()[2]) for _ in range(2)] == [8192, 1]
-        asking.join()
-
-
-@test
-def so_does_one_that_asks_for_more_than_its_socket_has_room_for():
-    sizes, count = (65536, 131072, 1, 100000), 40
+def ask_ahead(sizes, count, pause):
+    """Asks for values of such sizes in turn, so often, and takes none before a second has passed."""
     with Server("--threads", "1") as s:
         fill(s)
         client = known(s)
 
         def ask():
-            for _ in range(count):
-                for size in sizes:
-                    client.send(get(f"/keys/of-{size}"))
-                    time.sleep(0.002)  # else several come at once, which libmicrohttpd answers
+            for size in sizes * count:
+                client.send(get(f"/keys/of-{size}"))
+                time.sleep(pause)  # else several come at once, which libmicrohttpd answers
 
         asking = threading.Thread(target=ask)
         asking.start()
         time.sleep(1)
-        for _ in range(count):
-            for size in sizes:
-                assert client.answer()[2] == RANDOM[:size]
+        for size in sizes * count:
+            assert client.answer()[2] == RANDOM[:size]
         asking.join()
+
+
+@test
+def a_client_that_asks_far_ahead_of_reading_gets_every_answer():
+    ask_ahead((8192, 1), 3000, 0)
+
+
+@test
+def so_does_one_that_asks_for_more_than_its_socket_has_room_for():
+    ask_ahead((65536, 131072, 1, 100000), 40, 0.002)
 
 
 if __name__ == "__main__":

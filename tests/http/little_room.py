@@ -5,6 +5,7 @@ import re
 from client import Client
 from diskvtest import Server, main, skip, test
 from network import enter_own_network
+from rawhttp import request
 from tracing import traced
 
 SIZES = (65536, 131072, 1, 100000, 4096, 300000)
@@ -31,8 +32,8 @@ def server():
     return s
 
 
-def get(key, fields=""):
-    return f"GET /keys/{key} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
+def get(key, *fields):
+    return request("GET", f"/keys/{key}", *fields)
 
 
 def values_are_whole(s):
@@ -41,7 +42,7 @@ def values_are_whole(s):
         for size in SIZES:
             assert client.ask(get(size))[2] == VALUE[:size], size
             if size > 7:
-                range_of = f"Range: bytes=7-{size - 1}\r\n"
+                range_of = f"Range: bytes=7-{size - 1}"
                 assert client.ask(get(size, range_of))[2] == VALUE[7:size], size
 
 

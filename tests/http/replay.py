@@ -32,7 +32,7 @@ def the_same_request_has_the_same_answer():
         client = Client(s)
         status, fields, body = client.ask_often(GET)
         assert (status, body, fields["content-length"]) == (200, b"value", "5")
-        head = client.ask_often(GET.replace(b"GET", b"HEAD"), bodiless=True)
+        head = client.ask_often(GET.replace(b"GET", b"HEAD"), head=True)
         assert head == (200, fields, b"")
         tag = fields["etag"].encode()
         condition = GET[:-2] + b"If-None-Match: " + tag + b"\r\n\r\n"
@@ -222,7 +222,7 @@ def a_server_that_is_stopped_ends_no_answer_early():
             while client.ask(GET)[1].get("connection") != "close":
                 pass
         except (AssertionError, ConnectionError):  # closed while it was idle
-            assert not client.left
+            assert not client.unread
         assert s.process.wait(20) == 0
 
 

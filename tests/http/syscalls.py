@@ -42,6 +42,15 @@ def calls_of(trace, mark):
     return None
 
 
+def calls_when_there(trace, mark):
+    """The same, as soon as the trace has them."""
+    end = time.monotonic() + 30
+    while (calls := calls_of(trace, mark)) is None:
+        assert time.monotonic() < end, "the trace does not have the request"
+        time.sleep(0.05)
+    return calls
+
+
 def cost(server, trace, *requests):
     """The calls of the last of some requests over one connection: the first ones find its options not set yet."""
     mark = f"{time.monotonic_ns()}"
@@ -50,11 +59,7 @@ def cost(server, trace, *requests):
             line, _, fields = request.partition("\r\n")
             connection.sendall(f"{line} HTTP/1.1\r\nX-Mark: {mark}.{i}\r\nHost: h\r\n{fields}\r\n".encode())
             read_answer(connection, request.startswith("HEAD "))
-    end = time.monotonic() + 30
-    while (calls := calls_of(trace, f"{mark}.{len(requests) - 1}")) is None:
-        assert time.monotonic() < end, "the trace does not have the request"
-        time.sleep(0.05)
-    return calls
+    return calls_when_there(trace, f"{mark}.{len(requests) - 1}")
 
 
 def put_cost(trace, mark):
@@ -232,12 +237,17 @@ def what_is_not_in_the_page_cache_is_read_by_another_thread_than_the_one_that_se
         assert readers and not readers & senders, calls
 
 
+def put_settled(s):
+    """Puts a large value and waits until it is kept open: what changed a moment ago is not."""
+    assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
+    while time.time() - os.stat(f"{s.dir}/large").st_ctime < 2.1:
+        time.sleep(0.1)
+
+
 @test
 def a_range_of_a_file_that_was_read_a_moment_ago_is_sent_after_a_look_at_its_name():
     with store("--cache-bytes", "0") as (s, trace):
-        assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
-        while time.time() - os.stat(f"{s.dir}/large").st_ctime < 2.1:  # what changed a moment ago is not kept open
-            time.sleep(0.1)
+        put_settled(s)
         ranges = [f"GET /keys/large\r\nRange: bytes={i}-{i + 65535}\r\n" for i in range(3)]
         calls = cost(s, trace, *ranges)
         if "open" in calls:  # it was let go of in between
@@ -248,16 +258,13 @@ def a_range_of_a_file_that_was_read_a_moment_ago_is_sent_after_a_look_at_its_nam
 @test
 def a_range_like_the_one_before_it_is_sent_without_libmicrohttpd():
     with store("--cache-bytes", "0") as (s, trace):
-        assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
-        while time.time() - os.stat(f"{s.dir}/large").st_ctime < 2.1:  # what changed a moment ago is not kept open
-            time.sleep(0.1)
+        put_settled(s)
         ranges = [f"Range: bytes={i}-{i + 65535}\r\n" for i in range(5000, 5020)]
         with socket.create_connection(("127.0.0.1", s.port)) as connection:
             for one in ranges:
                 connection.sendall(f"GET /keys/large HTTP/1.1\r\nHost: h\r\n{one}\r\n".encode())
                 read_answer(connection, False)
-        while (calls := calls_of(trace, ranges[-1][:-2])) is None:
-            time.sleep(0.05)
+        calls_when_there(trace, ranges[-1][:-2])
         calls = [calls_of(trace, one[:-2]) for one in ranges]
         alike = ["receive", "stat", "read", "read", "send", "sendfile"]
         assert calls.count(alike) >= len(ranges) / 2, calls  # not each connection's first of a second

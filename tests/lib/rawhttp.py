@@ -25,11 +25,15 @@ def chunked(*pieces):
 class Connection:
     """A connection to 127.0.0.1; nothing is lost between one answer and the next."""
 
-    def __init__(self, port, timeout=30):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=30, receive_bytes=None):
+        self.socket = socket.socket()
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(timeout)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send = self.socket.sendall
-        self._unread = b""
+        self.unread = b""
 
     def __enter__(self):
         return self
@@ -39,20 +43,20 @@ class Connection:
 
     def _more(self):
         piece = self.socket.recv(65536)
-        self._unread += piece
+        self.unread += piece
         return piece
 
     def _until(self, end):
         """What comes up to `end`, which is dropped."""
-        while end not in self._unread:
-            assert self._more(), f"closed in mid-answer: {self._unread!r:.200}"
-        found, _, self._unread = self._unread.partition(end)
+        while end not in self.unread:
+            assert self._more(), f"closed in mid-answer: {self.unread!r:.200}"
+        found, _, self.unread = self.unread.partition(end)
         return found
 
     def _bytes(self, count):
-        while len(self._unread) < count:
-            assert self._more(), f"closed {count - len(self._unread)} bytes early"
-        found, self._unread = self._unread[:count], self._unread[count:]
+        while len(self.unread) < count:
+            assert self._more(), f"closed {count - len(self.unread)} bytes early"
+        found, self.unread = self.unread[:count], self.unread[count:]
         return found
 
     def _chunks(self):
@@ -91,5 +95,5 @@ class Connection:
                 pass
         except ConnectionResetError:
             pass  # it closed, with something unread
-        found, self._unread = self._unread, b""
+        found, self.unread = self.unread, b""
         return found
