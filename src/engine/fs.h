@@ -28,7 +28,8 @@ struct fs {
     pthread_mutex_t own_lock; /* while tmp is made */
     mode_t file_perm, path_perm;
     bool exact_perm;
-    bool unsynced; /* there may be directories that no sync has seen; for the committer thread */
+    bool unsynced;  /* there may be directories that no sync has seen; for the committer thread */
+    bool replacing; /* the last commit replaced a value; for the committer thread */
     struct workers *workers;   /* not ours */
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */
@@ -73,8 +74,8 @@ int fs_private_open(struct fs *fs);
 #define FS_OWN_PREFIX "tmp-"
 
 /* The directory for temporary files: `tmp_fd`, which from then on is set. Whoever makes anything in
- * it asks here first: it is made again where another program removed it. May wait. A negative
- * errno. */
+ * it asks here first, or when that fails: it is made again where another program removed it. May
+ * wait. A negative errno. */
 int fs_tmp(struct fs *fs);
 
 /* Removes the directories of processes that are no more. */
@@ -129,6 +130,11 @@ struct fs_slot {
     struct stat stat;       /* of the value, where it exists */
     struct timespec looked; /* when it was looked at, or before */
 };
+
+/* Opens the directory that `path` lies in; `*name` is the rest of the path. With `make`, as
+ * fs_slot_open does. */
+int fs_parent_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dirs,
+                   const char **name);
 
 /* Finds the slot of `path`, through `%value` where the path is a directory. With `make`,
  * directories that are missing are made and files in their place become directories holding them;

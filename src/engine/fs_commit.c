@@ -81,9 +81,9 @@ static int ident_set(const struct engine_commit *c, const struct fs_writer *w)
     return rc;
 }
 
-/* One try to give the value its name. -ENOENT: look again. */
-static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
-                      struct fs_dirs *dirs, int *refused)
+/* Gives the value its name, in place of what may have it. */
+static int commit_over(struct fs *fs, struct engine_commit *c, const char *path,
+                       struct fs_dirs *dirs, int *refused)
 {
     struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
     struct fs_slot slot;
@@ -101,9 +101,44 @@ static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
     if (c->same)
         sys_unlinkat(fs->tmp_fd, w->name, 0);
     c->created = !slot.exists;
+    fs->replacing = slot.exists;
     fs_dirs_add(dirs, slot.fd);
     *refused = ident_set(c, w) ? DISKV_EINDOUBT : 0;
     return 0;
+}
+
+/* The same where nothing has it, without a look beforehand: -EEXIST, or -EINVAL where the file
+ * system has no such call. */
+static int commit_new(struct fs *fs, struct engine_commit *c, const char *path,
+                      struct fs_dirs *dirs, int *refused)
+{
+    const struct fs_writer *w = container_of(c->writer, struct fs_writer, writer);
+    const char *name;
+    int dir_fd = fs_parent_open(fs, path, true, dirs, &name);
+    if (dir_fd < 0)
+        return dir_fd;
+    int rc = sys_renameat2(fs->tmp_fd, w->name, dir_fd, name, RENAME_NOREPLACE);
+    if (rc) {
+        close(dir_fd);
+        return rc;
+    }
+    c->created = true;
+    fs_dirs_add(dirs, dir_fd);
+    *refused = ident_set(c, w) ? DISKV_EINDOUBT : 0;
+    return 0;
+}
+
+/* One try to give the value its name. -ENOENT: look again. */
+static int commit_try(struct fs *fs, struct engine_commit *c, const char *path,
+                      struct fs_dirs *dirs, int *refused)
+{
+    bool shared = container_of(c->writer, struct fs_writer, writer)->shared;
+    int rc = -EEXIST;
+    if (!c->guard && !shared && !fs->replacing)
+        rc = commit_new(fs, c, path, dirs, refused);
+    if (rc == -EEXIST || rc == -EINVAL)
+        rc = commit_over(fs, c, path, dirs, refused);
+    return rc;
 }
 
 int fs_commit_apply(struct fs *fs, struct engine_commit *c, struct fs_dirs *dirs)

@@ -141,9 +141,8 @@ static int dirs_make(struct fs *fs, char *path, struct fs_dirs *dirs)
     return fd;
 }
 
-/* Opens the directory that `path` lies in; `*name` is the rest of the path. */
-static int parent_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dirs,
-                       const char **name)
+int fs_parent_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dirs,
+                   const char **name)
 {
     const char *slash = strrchr(path, '/');
     *name = slash ? slash + 1 : path;
@@ -173,7 +172,7 @@ static int slot_look(struct fs_slot *slot)
 int fs_slot_open(struct fs *fs, const char *path, bool make, struct fs_dirs *dirs,
                  struct fs_slot *out)
 {
-    out->fd = parent_open(fs, path, make, dirs, &out->name);
+    out->fd = fs_parent_open(fs, path, make, dirs, &out->name);
     if (out->fd < 0)
         return out->fd;
     int rc = slot_look(out);
@@ -206,7 +205,7 @@ void fs_prune(struct fs *fs, const char *path, struct fs_dirs *dirs)
     for (char *slash; (slash = strrchr(dir, '/'));) {
         *slash = '\0';
         const char *name;
-        int fd = parent_open(fs, dir, false, dirs, &name);
+        int fd = fs_parent_open(fs, dir, false, dirs, &name);
         int rc = fd < 0 ? fd : sys_unlinkat(fd, name, AT_REMOVEDIR);
         if (!rc) {
             fs_dirs_add(dirs, fd);

@@ -75,16 +75,24 @@ void fs_writer_end(struct fs_writer *w, bool renamed)
     free(w);
 }
 
+static int tmp_create(struct fs *fs, char name[static FS_TMP_NAME])
+{
+    int fd;
+    do {
+        fs_tmp_name(fs, name);
+        fd = sys_open_beneath(fs->tmp_fd, name, O_RDWR | O_CREAT | O_EXCL, fs->file_perm | S_IWUSR);
+    } while (fd == -EEXIST);
+    return fd;
+}
+
 int fs_file_make(struct fs *fs, struct fs_writer *w)
 {
-    int fd = fs_tmp(fs);
-    if (fd < 0)
-        return fd;
-    do {
-        fs_tmp_name(fs, w->name);
-        fd = sys_open_beneath(fs->tmp_fd, w->name, O_RDWR | O_CREAT | O_EXCL,
-                              fs->file_perm | S_IWUSR);
-    } while (fd == -EEXIST);
+    int fd = atomic_load(&fs->tmp_fd) < 0 ? -ENOENT : tmp_create(fs, w->name);
+    if (fd == -ENOENT) {
+        fd = fs_tmp(fs);
+        if (fd >= 0)
+            fd = tmp_create(fs, w->name);
+    }
     if (fd < 0)
         return fd;
     w->fd = fd;
@@ -222,9 +230,9 @@ static void prepare_run(struct job *job)
 }
 
 /* All that needs no order among commits is done by the workers, unless it is little. A small value
- * that need not be synced costs the committer, where the key has none: newfstatat (tmp), openat2
- * (make), pwrite, fsetxattr, utimensat, openat2 (directory), newfstatat, renameat and two closes;
- * no allocation and no copy but the kernel's. */
+ * that need not be synced costs the committer, where the key has none: openat2 (make), pwrite,
+ * fsetxattr, utimensat, openat2 (directory), renameat2 and two closes; no allocation and no copy but
+ * the kernel's. */
 void fs_commit(struct engine_commit *c)
 {
     struct fs_writer *w = fs_writer_of(c->writer);

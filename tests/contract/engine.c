@@ -93,6 +93,19 @@ static void a_second_value_replaces_the_first_and_its_attributes(void **state)
     assert_value(e, "k", "two");
 }
 
+static void whether_there_was_a_value_is_told_whatever_was_committed_before(void **state)
+{
+    struct engine *e = engine_of(state);
+    static const char keys[][2] = {"a", "a", "a", "b", "c", "c", "d", "a", "e"};
+    for (size_t i = 0; i < array_len(keys); i++) {
+        bool first = true, created = false;
+        for (size_t before = 0; before < i; before++)
+            first &= *keys[before] != *keys[i];
+        assert_int_equal(engine_put(e, keys[i], 1, "v", 1, (struct engine_commit){0}, &created), 0);
+        assert_int_equal(created, first);
+    }
+}
+
 static void a_reader_sees_the_value_as_it_was_when_opened(void **state)
 {
     struct engine *e = engine_of(state);
@@ -439,6 +452,7 @@ static void scanning_all_places_meets_each_key_once(void **state)
         CASE(setup, a_commit_without_a_write_stores_an_empty_value),                        \
         CASE(setup, a_missing_key_is_not_found),                                            \
         CASE(setup, a_second_value_replaces_the_first_and_its_attributes),                  \
+        CASE(setup, whether_there_was_a_value_is_told_whatever_was_committed_before),       \
         CASE(setup, a_reader_sees_the_value_as_it_was_when_opened),                         \
         CASE(setup, an_aborted_value_is_never_seen),                                        \
         CASE(setup, a_value_written_in_parts_is_whole),                                     \

@@ -60,6 +60,9 @@ WRAP(int, sys_may_write, (int fd), (fd))
 WRAP(int, sys_set_mtime, (int fd, struct timespec mtime), (fd, mtime))
 WRAP(int, sys_stat, (int fd, const char *name, struct stat *out), (fd, name, out))
 
+/* The file system cannot tell renames to replace nothing. */
+static atomic_bool replaces_always;
+
 /* How many renames to come find that another program has removed `n/e/f` of `removals_fd`. */
 static atomic_int removals_left;
 static atomic_int removals_fd;
@@ -73,6 +76,8 @@ int __wrap_sys_renameat2(int from_fd, const char *from, int to_fd, const char *t
         unlinkat(atomic_load(&removals_fd), "n/e", AT_REMOVEDIR);
         unlinkat(atomic_load(&removals_fd), "n", AT_REMOVEDIR);
     }
+    if (flags == RENAME_NOREPLACE && atomic_load(&replaces_always))
+        return -EINVAL;
     return fault() ? -atomic_load(&fault_errno)
                    : __real_sys_renameat2(from_fd, from, to_fd, to, flags);
 }
@@ -483,6 +488,25 @@ static void a_write_that_starts_over_many_times_holds_few_descriptors(void **sta
     world_free(&w);
 }
 
+static void writes_where_a_rename_cannot_be_told_to_replace_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_new(&w);
+    atomic_store(&replaces_always, true);
+    for (int i = 0; i < 4; i++) {
+        bool created;
+        int rc = engine_put(w.engine, i < 2 ? "n" : "m/k", i < 2 ? 1 : 3, i % 2 ? "two" : "one", 3,
+                            attributes, &created);
+        assert_int_equal(rc, 0);
+        assert_int_equal(created, i % 2 == 0);
+    }
+    atomic_store(&replaces_always, false);
+    assert_true(value_is(&w, "n", "two"));
+    assert_true(value_is(&w, "m/k", "two"));
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_write_into_new_directories),
         cmocka_unit_test(a_write_below_a_value),
         cmocka_unit_test(a_write_that_starts_over_many_times_holds_few_descriptors),
+        cmocka_unit_test(writes_where_a_rename_cannot_be_told_to_replace_nothing),
         cmocka_unit_test(an_erase),
         cmocka_unit_test(a_file_that_is_copied),
         cmocka_unit_test(a_file_that_is_shared),

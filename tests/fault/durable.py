@@ -48,7 +48,7 @@ def an_upload_is_acknowledged_after_file_name_and_directory_are_synced():
             assert curl("-T", "-", *headers, f"{s.url}/keys/d/k", input=b"value").status == 201
         order = [position(calls, "pwrite64", "/.diskv/tmp/"), position(calls, "fsetxattr", "user.mime_type"),
                  position(calls, "fsetxattr", "user.diskv"), position(calls, "utimensat", "/.diskv/tmp/"),
-                 position(calls, "fsync", "/.diskv/tmp/"), position(calls, "renameat", f"{s.dir}/d>"),
+                 position(calls, "fsync", "/.diskv/tmp/"), position(calls, "renameat2", f"{s.dir}/d>"),
                  position(calls, "fsync", f"{s.dir}/d>"), answer_position(calls, 201)]
         assert order == sorted(order), (order, calls)
         assert position(calls, "fsync", f"{s.dir}>") < answer_position(calls, 201)  # it holds the new directory
@@ -174,7 +174,7 @@ def the_blocks_of_a_large_value_are_not_freed_by_the_thread_that_commits():
                 while f"{s.dir}/k (deleted)" in open_files(s):
                     assert time.monotonic() < end
                     time.sleep(0.01)
-            committer = {thread for name, text, thread in calls if name in ("unlinkat", "renameat") and '"k"' in text}
+            committer = {thread for name, text, thread in calls if name in ("unlinkat", "renameat", "renameat2") and '"k"' in text}
             freed_by = {thread for name, text, thread in calls
                         if name == "close" and f"{s.dir}/k" in text and "(deleted)" in text}
             assert freed_by and committer and not freed_by & committer

@@ -284,8 +284,8 @@ def a_small_put_without_sync_is_written_named_and_indexed_by_one_thread_beside_i
             assert time.monotonic() < end, "the trace does not have the request"
             time.sleep(0.05)
         calls, threads = cost
-        put, index, resume = calls[:10], calls[10:-1], calls[-1]
-        assert put == ["stat", "open", "write", "attribute", "time", "open", "stat", "rename", "close", "close"], calls
+        put, index, resume = calls[:8], calls[8:-1], calls[-1]
+        assert put == ["open", "write", "attribute", "time", "open", "rename", "close", "close"], calls
         assert set(index) == {"write"} and len(index) <= 8 and resume == "resume", calls
         assert threads == 2, "the loop and the committer"
 
