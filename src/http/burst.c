@@ -36,20 +36,24 @@ static bool send_file(struct connection *c, const struct burst *burst)
         sent += n > 0 ? (uint64_t)n : 0;
     }
     burst_unseen(c);
-    if (n == 0)
+    if (n == 0) {
+        c->is_begun = true;
         c->begun = burst->body_len + (size_t)sent;
-    else if (n < 0)
+    } else if (n < 0) {
         shutdown(c->fd, SHUT_RDWR);
+    }
     return n != 0;
 }
 
+/* A head alone waits for the first bytes of the file, to leave in one packet with them. */
 bool burst_send(struct connection *c, const struct burst *burst)
 {
+    int more = burst->len > 0 && burst->body_len == 0 ? MSG_MORE : 0;
     ssize_t n;
 
     if (!has_room(c, burst->text_len))
         return false;
-    n = sendto(c->fd, burst->text, burst->text_len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+    n = sendto(c->fd, burst->text, burst->text_len, MSG_NOSIGNAL | MSG_DONTWAIT | more, NULL, 0);
     if (n < 0)
         return false;
     c->unseen += (size_t)n;

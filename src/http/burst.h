@@ -4,8 +4,8 @@
 
 #include "connection.h"
 
-/* What is sent: text, that ends with the first bytes of the body, then as many bytes of the file of
- * `reader` as `len` says, which were found to be sendable. The caller's. */
+/* What is sent: text, that ends with the first bytes of the body or with none, then as many bytes of
+ * the file of `reader` as `len` says, which were found to be sendable. The caller's. */
 struct burst {
     const char *text;
     size_t text_len, body_len; /* `body_len` of `text_len` */
@@ -14,7 +14,7 @@ struct burst {
 };
 
 /* Sends it. False where libmicrohttpd is to answer: either nothing was sent, or all of the text and
- * some of the file, which `c->begun` says. For the connection's loop. */
+ * not all of the file, which `c->is_begun` says. For the connection's loop. */
 bool burst_send(struct connection *c, const struct burst *burst);
 
 /* Something else was sent to the connection, or will be. */

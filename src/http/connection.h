@@ -29,7 +29,8 @@ struct connection {
     time_t given_at;  /* the second in which libmicrohttpd last was given what came; see replay.h */
     uint64_t unread;  /* … and how much it was given beyond the requests that it is done with */
     size_t unseen;    /* bytes of answers that its client is not known to have taken */
-    size_t begun;     /* bytes of a body that burst_send sent of the answer to come, and its header */
+    bool is_begun;    /* burst_send sent the header of the answer to come … */
+    size_t begun;     /* … and so many bytes of its body */
     size_t untold;    /* bytes of body taken that libmicrohttpd does not know of; see ahead.h */
     size_t unskipped; /* … and that it did not hand over yet */
     bool is_received; /* all of the request is there */

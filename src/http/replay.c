@@ -318,7 +318,7 @@ static bool is_torn(int fd)
 {
     const struct connection *c = connection_of(fd);
 
-    if (c == NULL || c->begun == 0 || sending_is_under_way(fd))
+    if (c == NULL || !c->is_begun || sending_is_under_way(fd))
         return false;
     errno = ECONNRESET;
     return true;

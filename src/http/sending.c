@@ -12,7 +12,6 @@
 
 #define SENDING_MIN   (64 * 1024) /* bytes: a copy of fewer costs less */
 #define SENDING_SLOTS 256
-#define SENDING_PAGE  4096
 
 /* Belongs to the request. */
 struct sending {
@@ -130,10 +129,11 @@ ssize_t sending_header(int socket, const void *header, size_t len, int flags)
 
     if (s == NULL)
         return sendto(socket, header, len, flags, NULL, 0);
-    s->untold = s->request->connection->begun;
-    s->request->connection->begun = 0;
-    if (s->untold > 0)
+    if (s->request->connection->is_begun) {
+        s->request->connection->is_begun = false;
+        s->untold = s->request->connection->begun;
         return (ssize_t)len;
+    }
     got = diskv_reader_read_now(s->reader, start, sending_start(s->from), s->from);
     parts[1].iov_len = got > 0 ? (size_t)got : 0;
     n = syscall(SYS_sendmsg, socket, &msg, flags);

@@ -12,6 +12,7 @@
 
 struct sending;
 
+#define SENDING_PAGE  4096
 #define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
 
 /* True where `len` bytes of the value, of those it has, go from the page cache: they are not few,
