@@ -147,10 +147,24 @@ def that_a_cached_value_is_the_one_the_client_has_costs_as_much():
         assert cost(s, trace, *[f"GET /keys/hot\r\nIf-None-Match: {tag}\r\n"] * 4) == HOT
 
 
+def cost_of_unread(server, trace, seconds):
+    """The calls of a GET of a value that nobody has read, so many seconds after it was written. Once in a while the
+    kernel does not say at once what is in memory, and a worker reads it: then another one's."""
+    for turn in range(5):
+        keys = [f"unread{turn}.{i}" for i in range(3)]
+        for key in keys:
+            assert curl("-T", "-", f"{server.url}/keys/{key}", input=b"x" * 4096).status == 201
+        time.sleep(seconds)
+        calls = cost(server, trace, *[f"GET /keys/{key}\r\n" for key in keys])
+        if "epoll_ctl" not in calls:
+            break
+    return calls
+
+
 @test
 def a_value_in_the_page_cache_is_opened_read_and_sent_by_the_same_thread():
     with store() as (s, trace):
-        calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
+        calls = cost_of_unread(s, trace, 0.2)
         assert calls == ["receive", "open", "stat", *["attribute"] * 4, "read", "stat", "send", "close"], calls
 
 
@@ -167,8 +181,7 @@ def a_file_of_another_program_is_asked_for_its_attributes_once():
 @test
 def the_file_of_a_small_value_is_not_kept_open_for_others():
     with store() as (s, trace):
-        time.sleep(2)  # what changed a moment ago is not kept open anyway
-        calls = cost(s, trace, *[f"GET /keys/cold{i}\r\n" for i in range(3)])
+        calls = cost_of_unread(s, trace, 2)  # what changed a moment ago is not kept open anyway
         assert calls[-1] == "close", calls
 
 
