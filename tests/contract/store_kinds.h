@@ -30,6 +30,11 @@ static inline int teardown(void **state)
     return 0;
 }
 
+static inline diskv *store_of(void **state)
+{
+    return ((struct fixture *)*state)->store;
+}
+
 /* A kind: the name of its setup, and its options. */
 #define KIND(name, ...)                                     \
     static int name(void **state)                           \
