@@ -149,14 +149,14 @@ def that_a_cached_value_is_the_one_the_client_has_costs_as_much():
 
 def cost_of_unread(server, trace, seconds):
     """The calls of a GET of a value that nobody has read, so many seconds after it was written. Once in a while the
-    kernel does not say at once what is in memory, and a worker reads it: then another one's."""
+    kernel does not say at once what is in memory, and it is asked again, or a worker reads it: then another one's."""
     for turn in range(5):
         keys = [f"unread{turn}.{i}" for i in range(3)]
         for key in keys:
             assert curl("-T", "-", f"{server.url}/keys/{key}", input=b"x" * 4096).status == 201
         time.sleep(seconds)
         calls = cost(server, trace, *[f"GET /keys/{key}\r\n" for key in keys])
-        if "epoll_ctl" not in calls:
+        if "epoll_ctl" not in calls and calls.count("read") == 1:
             break
     return calls
 
