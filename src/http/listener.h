@@ -9,7 +9,8 @@ struct listener {
 };
 
 /* Listens on "HOST:PORT", "[ADDRESS]:PORT" or "unix:PATH". A unix socket on which nobody listens
- * any more is replaced. What fails is logged: EINVAL for what cannot be parsed or resolved,
+ * any more is replaced. What a loopback address accepts is not paced, whatever the system does with
+ * other connections. What fails is logged: EINVAL for what cannot be parsed or resolved,
  * EUNAVAILABLE for what cannot be listened on, ENOMEM. */
 int listener_open(const char *address, struct listener *out);
 
