@@ -357,13 +357,15 @@ int64_t diskv_reader_read_now(diskv_reader *reader, void *buf, size_t len, uint6
  * NULL. */
 const void *diskv_reader_view(diskv_reader *reader, size_t len, uint64_t offset);
 
-/* What DISKV_READ_ONCE says holds from now on, where the value is its file's bytes. */
+/* What DISKV_READ_ONCE says holds from now on, where the value is its file's bytes and may be sent
+ * as such: see diskv_reader_sendable_now. */
 void diskv_reader_once(diskv_reader *reader);
 
 /* Whether `len` bytes at `offset`, all of which the value has, can be sent from its file: 0; EAGAIN
  * where they are not in memory, as far as one look tells; ENOTSUP where the value is not its file's
- * bytes, or is in the cache or on its way there, which a `len` of 0 finds out too; ESTALE where the
- * file has become shorter. */
+ * bytes, or is in the cache or on its way there; ESTALE where the file has become shorter. A `len`
+ * of 0 looks at nothing, and gets ENOTSUP too where looks were found to tell nothing on the file
+ * system. */
 int diskv_reader_sendable_now(diskv_reader *reader, size_t len, uint64_t offset);
 
 /* Sends bytes that were found to be sendable to a socket that does not block, without a copy in

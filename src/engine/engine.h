@@ -228,9 +228,10 @@ struct engine_ops {
     void (*read)(struct engine_read *r);
 
     /* Whether `len` bytes at an offset, all of which the value has, can be sent without waiting for
-     * the disk, as far as one look tells: 0; EAGAIN; ESTALE where they are gone. And sends them to
-     * a socket that does not block: a count, 0 where the socket has no room. ESTALE. Both NULL
-     * where a value is no file. */
+     * the disk, as far as one look tells: 0; EAGAIN; ESTALE where they are gone; for a `len` of 0
+     * ENOTSUP where looks were found to tell nothing. And sends them to a socket that does not
+     * block: a count, 0 where the socket has no room. ESTALE. Both NULL where a value is no
+     * file. */
     int (*sendable_now)(struct engine_reader *reader, size_t len, uint64_t offset);
     int64_t (*send_now)(struct engine_reader *reader, int socket, size_t len, uint64_t offset);
 

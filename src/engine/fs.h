@@ -30,6 +30,7 @@ struct fs {
     bool exact_perm;
     bool unsynced;  /* there may be directories that no sync has seen; for the committer thread */
     bool replacing; /* the last commit replaced a value; for the committer thread */
+    atomic_bool blind;         /* the file system cannot tell what is in memory, as a look found */
     struct workers *workers;   /* not ours */
     struct workers *committer; /* one thread */
     struct workers *closer;    /* one thread */

@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "sys.h"
+#include "util.h"
 
 #include <errno.h>
 
@@ -11,10 +12,15 @@
  * the sender waits for no more than `len` bytes from the disk. */
 int fs_sendable_now(struct engine_reader *reader, size_t len, uint64_t offset)
 {
+    struct fs *fs = container_of(reader->engine, struct fs, engine);
+    if (!len)
+        return atomic_load_explicit(&fs->blind, memory_order_relaxed) ? DISKV_ENOTSUP : 0;
     char last;
     int64_t n = sys_pread_now(fs_reader_fd(reader), &last, 1, offset + len - 1);
-    if (n == -EOPNOTSUPP)
-        return DISKV_EAGAIN; /* this file system cannot tell */
+    if (n == -EOPNOTSUPP) {
+        atomic_store_explicit(&fs->blind, true, memory_order_relaxed);
+        return DISKV_EAGAIN;
+    }
     if (n < 0)
         return error_from_errno((int)-n);
     return n == 0 ? DISKV_ESTALE : 0;

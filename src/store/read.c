@@ -97,14 +97,19 @@ static bool will_be_cached(const diskv_reader *r)
     return r->cacheable && cache_takes(r->store->cache, r->known.info.size);
 }
 
+static bool is_file(const diskv_reader *r)
+{
+    return !r->cached && !r->decoding && r->store->engine->ops->send_now;
+}
+
 static bool can_send(const diskv_reader *r)
 {
-    return !r->cached && !r->decoding && !will_be_cached(r) && r->store->engine->ops->send_now;
+    return is_file(r) && !will_be_cached(r);
 }
 
 void diskv_reader_once(diskv_reader *r)
 {
-    if (!r->decoding)
+    if (is_file(r) && r->store->engine->ops->sendable_now(r->engine_reader, 0, 0) == 0)
         r->cacheable = false;
 }
 
@@ -112,7 +117,7 @@ int diskv_reader_sendable_now(diskv_reader *r, size_t len, uint64_t offset)
 {
     if (!can_send(r))
         return DISKV_ENOTSUP;
-    return len ? r->store->engine->ops->sendable_now(r->engine_reader, len, offset) : 0;
+    return r->store->engine->ops->sendable_now(r->engine_reader, len, offset);
 }
 
 int64_t diskv_reader_send_now(diskv_reader *r, int socket, size_t len, uint64_t offset)

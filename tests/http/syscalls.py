@@ -250,6 +250,17 @@ def what_is_not_in_the_page_cache_is_read_by_another_thread_than_the_one_that_se
         assert readers and not readers & senders, calls
 
 
+@test
+def where_the_file_system_cannot_tell_what_is_in_memory_the_cache_keeps_values():
+    with Server("--threads", "1", "--no-watch") as s:
+        assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 524288).status == 201
+        time.sleep(0.2)  # what changed a moment ago is not cached
+        with traced(s, "-e", "inject=preadv2:error=EOPNOTSUPP") as trace:
+            answers = [body_calls(s, trace, "/keys/large", 524288) for _ in range(5)]
+        assert "pread64" in {call for _, call, _ in answers[0]}, answers
+        assert {call for _, call, _ in answers[-1]} <= {"sendto", "sendmsg"}, answers
+
+
 def put_settled(s):
     """Puts a large value and waits until it is kept open: what changed a moment ago is not."""
     assert curl("-T", "-", s.url + "/keys/large", input=b"x" * 1048576).status == 201
