@@ -701,7 +701,7 @@ struct diskv_stats {
     uint64_t bytes_read;
     uint64_t cache_bytes; /* memory the cache takes now */
     uint64_t cache_hits;
-    uint64_t cache_misses;
+    uint64_t cache_misses;        /* also where the cache is not to keep the value */
     enum diskv_watching watching; /* other programs' changes */
     uint64_t watches;             /* directories that are */
     uint64_t scrubbed;            /* values verified since the store was opened */

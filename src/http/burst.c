@@ -38,17 +38,17 @@ static bool send_file(struct connection *c, const struct burst *burst)
     burst_unseen(c);
     if (n == 0) {
         c->is_begun = true;
-        c->begun = burst->body_len + (size_t)sent;
+        c->begun = (size_t)sent;
     } else if (n < 0) {
         shutdown(c->fd, SHUT_RDWR);
     }
     return n != 0;
 }
 
-/* A head alone waits for the first bytes of the file, to leave in one packet with them. */
+/* A head waits for the first bytes of the file, to leave in one packet with them. */
 bool burst_send(struct connection *c, const struct burst *burst)
 {
-    int more = burst->len > 0 && burst->body_len == 0 ? MSG_MORE : 0;
+    int more = burst->len > 0 ? MSG_MORE : 0;
     ssize_t n;
 
     if (!has_room(c, burst->text_len))

@@ -4,12 +4,12 @@
 
 #include "connection.h"
 
-/* What is sent: text, that ends with the first bytes of the body or with none, then as many bytes of
- * the file of `reader` as `len` says, which were found to be sendable. The caller's. */
+/* What is sent: text, that ends with all of the body or with none, then as many bytes of the file
+ * of `reader` as `len` says, which were found to be sendable. The caller's. */
 struct burst {
     const char *text;
-    size_t text_len, body_len; /* `body_len` of `text_len` */
-    diskv_reader *reader;      /* NULL where `len` is 0 */
+    size_t text_len;
+    diskv_reader *reader; /* not needed where `len` is 0 */
     uint64_t from, len;
 };
 

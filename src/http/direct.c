@@ -8,9 +8,6 @@
 #include <xxhash.h>
 
 #define KNOWN_MAX 16
-/* Up to so many bytes from the beginning of a page are sent without a copy of the first ones: from
- * some more on, the packets that these make cost more than that. */
-#define WHOLE_MAX (96 * 1024)
 
 static const char start[] = "GET /keys/", version[] = " HTTP/1.1\r\n";
 
@@ -170,23 +167,14 @@ static bool is_few(const struct range *part)
     return part->len <= SHELF_BODY_MAX;
 }
 
-/* How many bytes go with the head: all of few, of others the first. */
-static size_t start_len(const struct range *part)
-{
-    if (is_few(part))
-        return (size_t)part->len;
-    return part->from % SENDING_PAGE == 0 && part->len <= WHOLE_MAX ? 0 : sending_start(part->from);
-}
-
-/* The rest is sent from the file. */
+/* Few bytes go with the head, others from the file. */
 static bool add_body(diskv_reader *reader, const struct range *part, char *end, struct burst *burst)
 {
-    size_t len = start_len(part);
+    size_t len = is_few(part) ? (size_t)part->len : 0;
 
     if (len > 0 && diskv_reader_read_now(reader, end, len, part->from) != (int64_t)len)
         return false;
     burst->text_len += len;
-    burst->body_len = len;
     burst->reader = reader;
     burst->from = part->from + len;
     burst->len = part->len - len;
@@ -195,9 +183,8 @@ static bool add_body(diskv_reader *reader, const struct range *part, char *end, 
 
 static bool can_send(diskv_reader *reader, const struct range *part)
 {
-    return is_few(part) ||
-           (part->len <= SENDING_CHUNK && sending_can(reader, part->len) &&
-            diskv_reader_sendable_now(reader, (size_t)part->len, part->from) == 0);
+    return is_few(part) || (part->len <= SENDING_TURN && sending_can(reader, part->len) &&
+                            diskv_reader_sendable_now(reader, (size_t)part->len, part->from) == 0);
 }
 
 static bool answer(struct direct *d, const struct request *r, enum diskv_read how,

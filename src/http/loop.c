@@ -13,11 +13,11 @@
 
 static _Thread_local struct loop *mine;     /* whose thread it is, from its first connection on */
 static _Thread_local struct loop *resuming; /* while a connection of it is resumed */
-static _Thread_local bool body_arrives;
+static _Thread_local bool look_later;
 
-void loop_body_arrives(void)
+void loop_look_later(void)
 {
-    body_arrives = true;
+    look_later = true;
 }
 
 void loop_resume(struct loop *loop, struct MHD_Connection *mhd)
@@ -55,16 +55,16 @@ static int events_wait(int epoll_fd, struct epoll_event *events, int max, int ti
 /* libmicrohttpd calls this one, not libc's. When it gets as many events as it has room for, it asks
  * for more before it looks at them, and waits as long as for the first: no request of a whole batch
  * would be answered until another came. So what follows a full batch does not wait. And it asks for
- * events between any two receives: where those are of a body, most such calls are left out. */
+ * events between any two pieces of a body: most such calls are left out. */
 __attribute__((visibility("default"))) int epoll_wait(int epoll_fd, struct epoll_event *events,
                                                       int max, int timeout_ms)
 {
     static _Thread_local bool was_full;
     static _Thread_local unsigned left_out;
-    bool leave_out = body_arrives && timeout_ms == 0 && left_out < LEFT_OUT_MAX;
+    bool leave_out = look_later && timeout_ms == 0 && left_out < LEFT_OUT_MAX;
     int count = 0;
 
-    body_arrives = false;
+    look_later = false;
     left_out = leave_out ? left_out + 1 : 0;
     if (!leave_out)
         count = events_wait(epoll_fd, events, max, was_full ? 0 : timeout_ms);

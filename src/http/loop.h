@@ -32,8 +32,9 @@ bool loop_add(struct loop *loop, int fd, const void *address, unsigned address_l
 /* Resumes one of the loop's connections, which it may close from then on. Thread-safe. */
 void loop_resume(struct loop *loop, struct MHD_Connection *mhd);
 
-/* A piece of a body was taken, and more of it may be there already. For the loop's thread. */
-void loop_body_arrives(void);
+/* The next look for events may be left out: a connection has a piece of a body to go on with, and
+ * has had the last one for hardly any time. For the loop's thread. */
+void loop_look_later(void);
 
 /* Ends the thread, closes what is left and frees the loop. No connection may be suspended. */
 void loop_stop(struct loop *loop);

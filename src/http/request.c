@@ -270,7 +270,7 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *le
 
     *len -= ahead;
     if (*len == 0) {
-        loop_body_arrives();
+        loop_look_later();
         return MHD_YES;
     }
     data += ahead;

@@ -1,5 +1,6 @@
 #include "sending.h"
 #include "context.h"
+#include "loop.h"
 #include "request.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define SENDING_MIN   (64 * 1024) /* bytes: a copy of fewer costs less */
+#define SENDING_PAGE  4096
 #define SENDING_SLOTS 256
 
 /* Belongs to the request. */
@@ -19,7 +21,7 @@ struct sending {
     struct request *request;
     diskv_reader *reader;
     uint64_t from, end; /* in the value */
-    size_t untold;      /* bytes that went with the header, of which libmicrohttpd does not know */
+    size_t untold;      /* bytes that were sent, of which libmicrohttpd does not know */
     char *cold;         /* a chunk that the disk was waited for; NULL until one was */
     uint64_t cold_from;
     size_t cold_len; /* set by the store */
@@ -83,14 +85,10 @@ static void uncork(struct sending *s)
 }
 
 /* A count, 0 where the socket or the disk has to be waited for; an error cuts the connection. */
-static int64_t send_chunk(struct sending *s, uint64_t offset, size_t len)
+static int64_t send_some(struct sending *s, uint64_t offset, size_t len)
 {
     int64_t n;
 
-    if (len > SENDING_CHUNK)
-        len = SENDING_CHUNK;
-    if (offset + len < s->end && !s->uncorked)
-        uncork(s);
     if (s->waited) {
         s->waited = false;
         connection_go_on(s->request->connection);
@@ -100,24 +98,35 @@ static int64_t send_chunk(struct sending *s, uint64_t offset, size_t len)
     if (s->cold_len > 0 && offset >= s->cold_from && offset - s->cold_from < s->cold_len)
         return send_cold(s, offset, len);
     n = diskv_reader_sendable_now(s->reader, len, offset);
+    if (n == DISKV_EAGAIN && len > SENDING_CHUNK) {
+        len = SENDING_CHUNK;
+        n = diskv_reader_sendable_now(s->reader, len, offset);
+    }
     if (n == DISKV_EAGAIN)
         return read_cold(s, offset, len);
     return n < 0 ? n : diskv_reader_send_now(s->reader, s->request->connection->fd, len, offset);
 }
 
-size_t sending_start(uint64_t from)
+/* The same for as much as a turn may take: little of what is not all in memory, where a look at the
+ * end says less of what lies before it. */
+static int64_t send_turn(struct sending *s, uint64_t offset)
 {
-    return SENDING_PAGE - from % SENDING_PAGE;
+    size_t max = s->cold != NULL ? SENDING_CHUNK : SENDING_TURN;
+    uint64_t left = s->end - offset;
+
+    return send_some(s, offset, left < max ? (size_t)left : max);
 }
 
-/* Of what one chunk holds the page cache alone keeps a copy: to send it from there costs less. */
+/* The page cache alone keeps a copy: to send it from there costs less. */
 bool sending_can(diskv_reader *reader, uint64_t len)
 {
-    if (len >= SENDING_MIN && len <= SENDING_CHUNK)
+    if (len >= SENDING_MIN)
         diskv_reader_once(reader);
     return len >= SENDING_MIN && diskv_reader_sendable_now(reader, 0, 0) == 0;
 }
 
+/* The bytes up to a page's end leave with the header, which libmicrohttpd would send alone: a
+ * packet more costs more than the copy of a page does. */
 ssize_t sending_header(int socket, const void *header, size_t len, int flags)
 {
     struct sending *s = sending_find(socket);
@@ -134,7 +143,7 @@ ssize_t sending_header(int socket, const void *header, size_t len, int flags)
         s->untold = s->request->connection->begun;
         return (ssize_t)len;
     }
-    got = diskv_reader_read_now(s->reader, start, sending_start(s->from), s->from);
+    got = diskv_reader_read_now(s->reader, start, SENDING_PAGE - s->from % SENDING_PAGE, s->from);
     parts[1].iov_len = got > 0 ? (size_t)got : 0;
     n = syscall(SYS_sendmsg, socket, &msg, flags);
     if (n <= (ssize_t)len)
@@ -143,29 +152,38 @@ ssize_t sending_header(int socket, const void *header, size_t len, int flags)
     return (ssize_t)len;
 }
 
-/* libmicrohttpd calls this one, not libc's. Of all errors only EBADF makes it cut the connection:
- * after others it reads the descriptor it has. When it gets a smaller count than it asked for, it
- * waits for the socket to have room again, which is told only of one that had none. */
+/* libmicrohttpd calls this one, not libc's, for 128 KiB at a time: what more was sent it is told in
+ * the calls that follow. Of all errors only EBADF makes it cut the connection: after others it
+ * reads the descriptor it has. When it gets a smaller count than it asked for, it waits for the
+ * socket to have room again, which is told only of one that had none. */
 __attribute__((visibility("default"))) ssize_t sendfile64(int socket, int fd, off64_t *offset,
                                                           size_t len)
 {
     struct sending *s = sending_find(socket);
-    size_t sent = s != NULL ? s->untold : 0;
-    int64_t n = s != NULL ? 1 : DISKV_EINVAL;
+    int64_t n = 1;
+    size_t told;
 
     (void)fd;
-    if (sent > 0)
-        s->untold = 0;
-    while (n > 0 && sent < len) {
-        n = send_chunk(s, (uint64_t)*offset + sent, len - sent);
-        sent += n > 0 ? (size_t)n : 0;
+    if (s == NULL) {
+        errno = EBADF;
+        return -1;
     }
-    if (sent > 0)
-        connection_moved(s->request->connection, sent);
-    if (n >= 0 && sent > 0)
-        return (ssize_t)sent;
-    errno = n == 0 ? EAGAIN : EBADF;
-    return -1;
+    if (!s->uncorked && (uint64_t)*offset + len < s->end)
+        uncork(s);
+    if (s->untold >= len)
+        loop_look_later();
+    while (n > 0 && s->untold < len) {
+        n = send_turn(s, (uint64_t)*offset + s->untold);
+        s->untold += n > 0 ? (size_t)n : 0;
+    }
+    told = s->untold < len ? s->untold : len;
+    if (n < 0 || told == 0) {
+        errno = n < 0 ? EBADF : EAGAIN;
+        return -1;
+    }
+    s->untold -= told;
+    connection_moved(s->request->connection, told);
+    return (ssize_t)told;
 }
 
 static struct sending *sending_new(struct request *r, diskv_reader *reader, uint64_t from,

@@ -12,17 +12,12 @@
 
 struct sending;
 
-#define SENDING_PAGE  4096
-#define SENDING_CHUNK (128 * 1024) /* bytes: then it is another connection's turn */
+#define SENDING_CHUNK (128 * 1024)  /* bytes that the disk is asked for at once */
+#define SENDING_TURN  (1024 * 1024) /* bytes: then it is another connection's turn */
 
 /* True where `len` bytes of the value, of those it has, go from the page cache: they are not few,
  * and the bytes of a file. */
 bool sending_can(diskv_reader *reader, uint64_t len);
-
-/* How many of the bytes from `from` on are to leave with the header: those up to a page's end. A
- * packet more costs more than the copy of a page does. And 64 KiB from within a page on lie in 17
- * pages, of which the pipe in the kernel takes 16 at once. */
-size_t sending_start(uint64_t from);
 
 /* An answer with `len` bytes of the value from `from` on. False where they go another way. The
  * request takes over the reader and sets `v->reader` to NULL: it then lives as long as the request.

@@ -110,7 +110,7 @@ static enum MHD_Result take(struct request *r, struct upload *u, const char *dat
         *len -= (size_t)taken;
     } while (*len > 0 && diskv_writer_flush_now(u->writer));
     if (*len == 0) {
-        loop_body_arrives();
+        loop_look_later();
         return MHD_YES;
     }
     if (!request_wait(r))
