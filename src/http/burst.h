@@ -4,17 +4,19 @@
 
 #include "connection.h"
 
-/* What is sent: text, that ends with all of the body or with none, then as many bytes of the file
- * of `reader` as `len` says, which were found to be sendable. The caller's. */
+/* What is sent: text, that ends with all of the body or with none, then `len` bytes. The caller's.
+ */
 struct burst {
     const char *text;
     size_t text_len;
-    diskv_reader *reader; /* not needed where `len` is 0 */
-    uint64_t from, len;
+    uint64_t len;
+    const char *view;     /* the bytes, or NULL: */
+    diskv_reader *reader; /* then they were found to be sendable from its file, */
+    uint64_t from;        /* from here on */
 };
 
 /* Sends it. False where libmicrohttpd is to answer: either nothing was sent, or all of the text and
- * not all of the file, which `c->is_begun` says. For the connection's loop. */
+ * not all of the bytes, which `c->is_begun` says. For the connection's loop. */
 bool burst_send(struct connection *c, const struct burst *burst);
 
 /* Something else was sent to the connection, or will be. */

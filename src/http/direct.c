@@ -167,24 +167,26 @@ static bool is_few(const struct range *part)
     return part->len <= SHELF_BODY_MAX;
 }
 
-/* Few bytes go with the head, others from the file. */
-static bool add_body(diskv_reader *reader, const struct range *part, char *end, struct burst *burst)
+/* Many bytes are in the cache, or are to be sent from the file. */
+static bool find_many(const struct range *part, struct burst *burst)
 {
-    size_t len = is_few(part) ? (size_t)part->len : 0;
+    size_t len = (size_t)part->len;
 
-    if (len > 0 && diskv_reader_read_now(reader, end, len, part->from) != (int64_t)len)
+    if (part->len > SENDING_TURN)
         return false;
-    burst->text_len += len;
-    burst->reader = reader;
-    burst->from = part->from + len;
-    burst->len = part->len - len;
-    return true;
+    burst->len = part->len;
+    burst->from = part->from;
+    burst->view = diskv_reader_view(burst->reader, len, part->from);
+    return burst->view != NULL || (sending_can(burst->reader, part->len) &&
+                                   diskv_reader_sendable_now(burst->reader, len, part->from) == 0);
 }
 
-static bool can_send(diskv_reader *reader, const struct range *part)
+/* They go with the head. */
+static bool add_few(const struct range *part, char *end, struct burst *burst)
 {
-    return is_few(part) || (part->len <= SENDING_TURN && sending_can(reader, part->len) &&
-                            diskv_reader_sendable_now(reader, (size_t)part->len, part->from) == 0);
+    burst->text_len += (size_t)part->len;
+    return diskv_reader_read_now(burst->reader, end, (size_t)part->len, part->from) ==
+           (int64_t)part->len;
 }
 
 static bool answer(struct direct *d, const struct request *r, enum diskv_read how,
@@ -200,13 +202,17 @@ static bool answer(struct direct *d, const struct request *r, enum diskv_read ho
     d->opened = reader;
     part.len = diskv_reader_info(reader)->size;
     if (part.len == 0 || part.len == DISKV_SIZE_UNKNOWN || !value_has_form(reader, how) ||
-        (is_part && !range_read(range, part.len, &part)) || !can_send(reader, &part))
+        (is_part && !range_read(range, part.len, &part)))
+        return false;
+    *burst = (struct burst){.text = out, .reader = reader};
+    if (!is_few(&part) && !find_many(&part, burst))
         return false;
     value_set(&v, r, reader, how);
-    burst->text = out;
     burst->text_len = value_print_head(r, &v, is_part ? &part : NULL, date_now(d), out,
                                        DIRECT_ANSWER_MAX - SHELF_BODY_MAX);
-    return burst->text_len > 0 && add_body(reader, &part, out + burst->text_len, burst);
+    if (burst->text_len == 0)
+        return false;
+    return !is_few(&part) || add_few(&part, out + burst->text_len, burst);
 }
 
 bool direct_answer(struct direct *d, const char *text, size_t len,

@@ -22,6 +22,7 @@ struct sending {
     diskv_reader *reader;
     uint64_t from, end; /* in the value */
     size_t untold;      /* bytes that were sent, of which libmicrohttpd does not know */
+    const char *view;   /* of what was begun from the cache: the bytes from `from` on; else NULL */
     char *cold;         /* a chunk that the disk was waited for; NULL until one was */
     uint64_t cold_from;
     size_t cold_len; /* set by the store */
@@ -67,13 +68,18 @@ static int64_t read_cold(struct sending *s, uint64_t offset, size_t len)
     return 0;
 }
 
+static int64_t send_memory(const struct sending *s, const char *data, size_t len)
+{
+    ssize_t n = sendto(s->request->connection->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+    return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : DISKV_EIO;
+}
+
 static int64_t send_cold(const struct sending *s, uint64_t offset, size_t len)
 {
     size_t at = (size_t)(offset - s->cold_from), left = s->cold_len - at;
-    ssize_t n = sendto(s->request->connection->fd, s->cold + at, left < len ? left : len,
-                       MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 
-    return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : DISKV_EIO;
+    return send_memory(s, s->cold + at, left < len ? left : len);
 }
 
 /* Before all chunks but the last libmicrohttpd corks the socket, once: then the end of each waits
@@ -89,6 +95,8 @@ static int64_t send_some(struct sending *s, uint64_t offset, size_t len)
 {
     int64_t n;
 
+    if (s->view != NULL)
+        return send_memory(s, s->view + (offset - s->from), len);
     if (s->waited) {
         s->waited = false;
         connection_go_on(s->request->connection);
@@ -234,9 +242,11 @@ bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t 
                     struct answer *out)
 {
     int socket = r->connection->fd;
+    const char *view =
+        r->connection->is_begun ? diskv_reader_view(v->reader, (size_t)len, from) : NULL;
     struct MHD_Response *response;
 
-    if (!sending_can(v->reader, len))
+    if (view == NULL && !sending_can(v->reader, len))
         return false;
     response = response_new(socket, from, len);
     if (response == NULL)
@@ -246,6 +256,7 @@ bool sending_answer(struct request *r, struct value *v, uint64_t from, uint64_t 
         MHD_destroy_response(response);
         return false;
     }
+    r->sending->view = view;
     v->reader = NULL;
     *out = answer_response(response);
     return true;

@@ -11,8 +11,8 @@ from diskvtest import Server, curl, main, test
 from rawhttp import request
 from tracing import traced
 
-SIZES = (0, 1, 4096, 8192, 8193, 65535, 65536, 100000, 131072, 131073)
-RANDOM = os.urandom(200000)
+SIZES = (0, 1, 4096, 8192, 8193, 65535, 65536, 100000, 131072, 131073, 1048576, 1048577)
+RANDOM = os.urandom(SIZES[-1])
 FIELDS = ((), ("Connection: keep-alive",), ("Accept-Encoding: gzip, br",), ("X-Long: " + "x" * 1500,))
 RANGES = ("0-0", "0-8191", "100-9000", "5-65540", "4096-69631", "1-131071", "0-131072", "70000-", "-70000", "-1", "-0",
           "5-4", "1000000-", "-", "0-0,5-5", "0-0, 70000-80000", " 0-9", "0-9 ", "0-9;", "0x1-9", "1-2-3",
@@ -133,10 +133,10 @@ def so_it_is_of_ranges_in_a_store_that_compresses():
 
 
 @contextmanager
-def matches(s, calls, pattern):
+def matches(s, calls, pattern, *options):
     """What the pattern finds in a trace of some calls that the block takes."""
     found = []
-    with traced(s, "-s", "200", "-e", f"trace=recvfrom,{calls}") as trace:
+    with traced(s, "-s", "200", "-e", f"trace=recvfrom,{calls}", *options) as trace:
         yield found
     with open(trace, encoding="utf-8", errors="replace") as file:
         found += re.findall(pattern, file.read())
@@ -191,6 +191,22 @@ def so_is_one_whose_client_has_not_taken_what_came_before():
                 time.sleep(0.02)  # else several come at once, which libmicrohttpd answers
             assert [len(client.answer()[2]) for _ in range(count)] == [8192] * count
         assert len(opened) == count
+
+
+@test
+def a_cached_value_that_the_socket_has_no_room_for_is_sent_to_its_end():
+    """Such large ones are cached where the file system cannot tell what is in memory."""
+    with Server("--threads", "1") as s:
+        fill(s)
+        with matches(s, "sendto,sendmsg,preadv2", r"sendmsg\(\d+, .*HTTP/1.1 200 .*ETag.* = (\d+)",
+                     "-e", "inject=preadv2:error=EOPNOTSUPP") as sent:
+            for _ in range(3):
+                curl(s.url + "/keys/of-1048576")
+            for _ in range(10):
+                client = Client(s, segment_bytes=1400)  # as in a network: the socket's memory goes by that
+                for size in 8193, 1048576:
+                    assert client.ask(get(f"/keys/of-{size}"))[2] == RANDOM[:size]
+        assert any(10000 < int(n) < 1048576 for n in sent), sent
 
 
 @test

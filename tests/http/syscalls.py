@@ -290,20 +290,36 @@ def a_range_of_a_file_that_was_read_a_moment_ago_is_sent_after_a_look_at_its_nam
         assert calls == ["receive", "stat", "fcntl", "read", "send", "read", "sendfile", "close"], calls
 
 
+def costs_of_ranges(server, trace, key, starts, size):
+    """The calls of each of some requests for ranges that follow one another."""
+    ranges = [f"Range: bytes={i}-{i + size - 1}\r\n" for i in starts]
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for one in ranges:
+            connection.sendall(f"GET /keys/{key} HTTP/1.1\r\nHost: h\r\n{one}\r\n".encode())
+            read_answer(connection, False)
+    calls_when_there(trace, ranges[-1][:-2])
+    return [calls_of(trace, one[:-2]) for one in ranges]
+
+
 @test
 def a_range_like_the_one_before_it_is_sent_without_libmicrohttpd():
     with store("--cache-bytes", "0") as (s, trace):
         put_settled(s)
         for starts, size in (range(5000, 5020), 65536), (range(0, 80 * 1024, 4096), 65536), (range(20), 1048500):
-            ranges = [f"Range: bytes={i}-{i + size - 1}\r\n" for i in starts]
-            with socket.create_connection(("127.0.0.1", s.port)) as connection:
-                for one in ranges:
-                    connection.sendall(f"GET /keys/large HTTP/1.1\r\nHost: h\r\n{one}\r\n".encode())
-                    read_answer(connection, False)
-            calls_when_there(trace, ranges[-1][:-2])
-            calls = [calls_of(trace, one[:-2]) for one in ranges]
+            calls = costs_of_ranges(s, trace, "large", starts, size)
             alike = ["receive", "stat", "read", "send", "sendfile"]
-            assert calls.count(alike) >= len(ranges) / 2, calls  # not each connection's first of a second
+            assert calls.count(alike) >= len(calls) / 2, calls  # not each connection's first of a second
+
+
+@test
+def many_bytes_that_are_cached_are_sent_by_one_call():
+    with store() as (s, trace):
+        assert curl("-T", "-", s.url + "/keys/page", input=b"x" * 50000).status == 201
+        time.sleep(0.2)  # what changed a moment ago is not cached
+        for _ in range(2):
+            curl(s.url + "/keys/page")
+        calls = costs_of_ranges(s, trace, "page", range(20), 49000)
+        assert calls.count(HOT) >= len(calls) / 2, calls
 
 
 @test

@@ -7,8 +7,8 @@ OFTEN = 8  # more requests than it takes until an answer is sent again as it was
 class Client(Connection):
     """Its answers are status, fields and body."""
 
-    def __init__(self, s, receive_bytes=None):
-        super().__init__(s.port, receive_bytes=receive_bytes)
+    def __init__(self, s, **options):
+        super().__init__(s.port, **options)
 
     def answer(self, *, head=False):
         a = super().answer(head=head)

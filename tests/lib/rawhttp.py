@@ -25,8 +25,10 @@ def chunked(*pieces):
 class Connection:
     """A connection to 127.0.0.1; nothing is lost between one answer and the next."""
 
-    def __init__(self, port, timeout=30, receive_bytes=None):
+    def __init__(self, port, timeout=30, receive_bytes=None, segment_bytes=None):
         self.socket = socket.socket()
+        if segment_bytes:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(timeout)
