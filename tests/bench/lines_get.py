@@ -2,12 +2,13 @@
 import os
 import urllib.request
 
+import bareprograms
 import data
 import measure
 import peers
 from line import Line, Subject, at_least, at_most
 
-FILES = [peers.Diskv, peers.Nginx, peers.Lighttpd, peers.Caddy, peers.Rclone]
+FILES = [peers.Diskv, peers.Nginx, peers.Lighttpd, peers.Caddy, peers.Rclone, peers.Bare]
 RANDOM_SCRIPT, RANGE_SCRIPT = "random.lua", "range.lua"
 
 
@@ -61,8 +62,8 @@ PAGE = wrk_of("page", headers=["Accept-Encoding: gzip"])  # the same bytes of bo
 GZIPPED = ["--compress", "gzip"]
 
 # lighttpd 1.4.69 keeps each file that it sent open for seconds, whatever its stat-cache-engine, until it has no
-# descriptors left
-MANY = [kind for kind in [*FILES, peers.GoDiskv] if kind is not peers.Lighttpd]
+# descriptors left; so does the bare loop
+MANY = [kind for kind in [*FILES, peers.GoDiskv] if kind not in (peers.Lighttpd, peers.Bare)]
 
 LINES = [
     Line("get-4k", "GET 4 KiB hot, 64 connections",
@@ -83,7 +84,8 @@ LINES = [
          [on("values", kind, RANGES) for kind in FILES], [at_least("rate", "nginx", 1)]),
     Line("range-64k-gzip", "the same of a value that is compressed in its file",
          [on("gzipped/store", peers.Diskv, RANGES, "compressed", flags=GZIPPED),
-          on("values", peers.Diskv, RANGES, "plain")],
+          on("values", peers.Diskv, RANGES, "plain"),
+          Subject("bare inflate", lambda _: bareprograms.Loop("inflate"), bareprograms.loop, fresh=True)],
          [at_least("rate", "plain", 1 / 3, of="compressed")]),
     Line("get-gzip", "GET of a value compressed in its file, sent as it is, some 64 KiB, 64 connections",
          [on("gzipped/store", peers.Diskv, PAGE, "compressed", flags=GZIPPED),

@@ -3,6 +3,7 @@ import os
 import subprocess
 import threading
 
+import bareprograms
 import data
 import measure
 import peers
@@ -25,29 +26,11 @@ class OnEmpty:
         self.server.stop()
 
 
-class BareLoop:
-    """batch.c in the place of a server."""
-
-    def __init__(self, bench):
-        self.root = data.new_folder(bench, "turn")
-        self.program = os.path.join(bench.root, "batch")
-        source = os.path.join(os.path.dirname(__file__), "batch.c")
-        measure.command("cc", "-O2", "-o", self.program, source)
-
-    def stop(self):
-        pass
-
-
 def put_4k(server, seconds):
     """The server's first second, in which it makes the first directories, does not count."""
     for name, length in ("warm", 1), ("run", seconds):
         figures = measure.wrk(server, "/", 64, length, script="put.lua", args=[f"{server.prefix}{name}"])
     return figures
-
-
-def loop(bare, seconds):
-    count, took, cpu = map(float, measure.command(bare.program, bare.root, seconds).split())
-    return {"rate": count / took, "cpu": cpu / count}
 
 
 def put_1g(server, _):
@@ -93,15 +76,20 @@ def subject(kind, run=put_4k, name=None, **options):
     return Subject(name or kind.name, lambda bench: OnEmpty(bench, kind, **options), run, fresh=True)
 
 
+def batches(bench):
+    return bareprograms.Loop("batch", data.new_folder(bench, "turn"))
+
+
 NO_SYNC = ["--sync", "none"]
 
 LINES = [
     Line("put-4k", "PUT 4 KiB, 64 connections, without sync",
-         [subject(peers.Diskv, flags=NO_SYNC), subject(peers.Nginx), subject(peers.GoDiskv)],
+         [subject(peers.Diskv, flags=NO_SYNC), subject(peers.Nginx), subject(peers.GoDiskv),
+          subject(peers.Bare)],
          [at_least("rate", "nginx", 1.2), at_least("rate", "Go diskv", 2)]),
     Line("put-4k-durable", "PUT 4 KiB, 64 connections, durable (Go diskv leaves the directory unsynced)",
          [subject(peers.Diskv), subject(peers.GoDiskv, sync=True),
-          Subject("bare loop", BareLoop, loop, fresh=True)],
+          Subject("bare loop", batches, bareprograms.loop, fresh=True)],
          [at_least("rate", "Go diskv", 2.5), at_least("rate", "bare loop", 0.7)]),
     Line("put-1g", "PUT 1 GiB by curl, without sync but for the last",
          [subject(peers.Diskv, put_1g, flags=NO_SYNC), subject(peers.Nginx, put_1g),

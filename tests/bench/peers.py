@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 
+import bareprograms
 import goprograms
 import s3
 
@@ -173,6 +174,14 @@ class Rclone(Peer):
     def command(self):
         return ["rclone", "serve", "http", "--config", "/dev/null", "--addr", f"127.0.0.1:{self.port}",
                 "--read-only", "--no-checksum", "--dir-cache-time", "1h", self.data]
+
+
+class Bare(Peer):
+    """What the kernel allows: no server that anybody could use."""
+    name = "bare loop"
+
+    def command(self):
+        return [bareprograms.path("serve"), str(self.port), self.data, self.work]
 
 
 class Versitygw(Peer):

@@ -34,11 +34,11 @@ def one_line_leaves_figures_and_a_table():
         skip("wrk is not installed")
     with tempfile.TemporaryDirectory() as folder:
         done = bench("--dir", folder, "--rounds", "1", "--seconds", "1", "--only", "diskv", "--only", "nginx",
-                     "put-4k")
+                     "--only", "bare loop", "put-4k")
         assert done.returncode == 0, done.stdout + done.stderr
         with open(os.path.join(folder, "results", "put-4k.json"), encoding="utf-8") as file:
             result = json.load(file)
-        for name in "diskv", "nginx":
+        for name in "diskv", "nginx", "bare loop":
             assert result["subjects"][name]["rate"][0] > 0, result
         assert "Go diskv" in result["left_out"], result
         with open(os.path.join(folder, "RESULTS.md"), encoding="utf-8") as file:
